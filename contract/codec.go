@@ -1,0 +1,101 @@
+package contract
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/gosocka/socka/wire"
+)
+
+// decode is the one way from bytes to a Go value: what the schema saw is what is
+// bound, because both are given the same tree.
+func decode(f wire.Format, body []byte, dst any, t reflect.Type, s Schema, code Code) error {
+	if err := checkType(dst, reflect.PointerTo(t)); err != nil {
+		return err
+	}
+	if body == nil {
+		return invalid(code, []Issue{{Message: "is missing"}})
+	}
+	tree, err := wire.Parse(f, body)
+	if err != nil {
+		return invalid(code, []Issue{issueOf(err)})
+	}
+	if issues := s.Validate(tree); len(issues) > 0 {
+		return invalid(code, issues)
+	}
+	if err := wire.Bind(tree, dst); err != nil {
+		return invalid(code, []Issue{issueOf(err)})
+	}
+	return nil
+}
+
+// encode is the one way from a Go value to bytes. It validates the bytes
+// themselves, so that both formats are held to the same and nothing that the
+// peer would refuse leaves.
+func encode(f wire.Format, v any, t reflect.Type, s Schema, code Code) ([]byte, error) {
+	if err := checkType(v, t); err != nil {
+		return nil, err
+	}
+	body, err := wire.Marshal(f, v)
+	if err != nil {
+		return nil, invalid(code, []Issue{issueOf(err)})
+	}
+	tree, err := wire.Parse(f, body)
+	if err != nil {
+		return nil, invalid(code, []Issue{issueOf(err)})
+	}
+	if issues := s.Validate(tree); len(issues) > 0 {
+		return nil, invalid(code, issues)
+	}
+	return body, nil
+}
+
+// checkType refuses a value of another type than the definition's: a fault of
+// the calling program.
+func checkType(v any, want reflect.Type) error {
+	if got := reflect.TypeOf(v); got != want && want.Kind() != reflect.Interface {
+		return Errorf(Internal, "contract: got a %v where the definition has %v", got, want)
+	}
+	return nil
+}
+
+func issueOf(err error) Issue {
+	var v *wire.ValueError
+	if errors.As(err, &v) {
+		return Issue{Path: v.Path, Message: v.Reason}
+	}
+	return Issue{Message: err.Error()}
+}
+
+const (
+	// maxIssues bounds how many faults a message lists.
+	maxIssues = 8
+	// maxIssueText bounds one fault in bytes: paths and names come from the peer.
+	maxIssueText = 256
+)
+
+// invalid makes the error for faults found in a body.
+func invalid(code Code, issues []Issue) *Error {
+	var b strings.Builder
+	for i, is := range issues {
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		if i == maxIssues {
+			fmt.Fprintf(&b, "and %d more", len(issues)-i)
+			break
+		}
+		b.WriteString(is.String())
+	}
+	return &Error{Code: code, Message: b.String()}
+}
+
+// shorten cuts s to n bytes at most, between characters, and marks the cut.
+func shorten(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n-len("…")], "") + "…"
+}
