@@ -2,9 +2,11 @@ package contract
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -90,6 +92,10 @@ func (c *compiled) Validate(tree any) []Issue {
 	if len(issues) == 0 {
 		issues = append(issues, issue(r.Errors()[0], tree))
 	}
+	// gojsonschema walks maps in no order; the peer gets one.
+	slices.SortStableFunc(issues, func(a, b Issue) int {
+		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Message, b.Message))
+	})
 	return issues
 }
 
@@ -105,14 +111,19 @@ func wrapper(e gojsonschema.ResultError) bool {
 // issue puts an error of gojsonschema into our words.
 func issue(e gojsonschema.ResultError, tree any) Issue {
 	d := e.Details()
-	path := pathOf(e, tree)
+	path, at := find(e, tree)
+	if _, ok := at.(map[string]any); ok {
+		if key, ok := e.Value().(string); ok {
+			path = join(path, key) // propertyNames: the name itself is at fault
+		}
+	}
 	switch e.Type() {
 	case "required":
 		return Issue{join(path, fmt.Sprint(d["property"])), "is required"}
 	case "additional_property_not_allowed":
 		return Issue{join(path, fmt.Sprint(d["property"])), "is not known"}
 	case "invalid_type":
-		return Issue{path, fmt.Sprintf("expected %v, received %s", d["expected"], typeName(e.Value()))}
+		return Issue{path, "expected " + typeNames(d["expected"]) + ", received " + typeName(e.Value())}
 	case "string_gte":
 		return Issue{path, fmt.Sprintf("must have at least %v characters", d["min"])}
 	case "string_lte":
@@ -136,11 +147,17 @@ func issue(e gojsonschema.ResultError, tree any) Issue {
 	case "enum", "const":
 		return Issue{path, fmt.Sprintf("must be one of %v", d["allowed"])}
 	case "pattern":
-		return Issue{path, fmt.Sprintf("must match the pattern %v", d["pattern"])}
+		pattern := fmt.Sprint(d["pattern"])
+		if words := patternWords[pattern]; words != "" {
+			return Issue{path, words}
+		}
+		return Issue{path, "must match the pattern " + pattern}
 	case "format":
 		return Issue{path, fmt.Sprintf("must be of the format %v", strings.TrimPrefix(fmt.Sprint(d["format"]), formatPrefix))}
 	case "false":
 		return Issue{path, "is not allowed"}
+	case "number_not":
+		return Issue{path, "has a form that is not allowed"}
 	case "number_any_of", "number_one_of":
 		return Issue{path, "matches none of the allowed forms, or more than one"}
 	case "invalid_property_name":
@@ -149,15 +166,28 @@ func issue(e gojsonschema.ResultError, tree any) Issue {
 	return Issue{path, strings.ToLower(e.Description()[:1]) + e.Description()[1:]}
 }
 
+// patternWords say what the patterns that come from types mean.
+var patternWords = map[string]string{
+	base64Pattern:   "must be standard base64 with padding",
+	signedPattern:   "must be an integer as text",
+	unsignedPattern: "must be a non-negative integer as text",
+	numberPattern:   "must be a number as text",
+}
+
 // decimal writes a bound as people do: gojsonschema has them as *big.Float.
 func decimal(v any) string {
 	if f, err := strconv.ParseFloat(fmt.Sprint(v), 64); err == nil {
-		if f == float64(int64(f)) && f < 1<<53 && f > -1<<53 {
+		if f == float64(int64(f)) && f <= 1<<53 && f >= -1<<53 {
 			return strconv.FormatInt(int64(f), 10)
 		}
 		return strconv.FormatFloat(f, 'g', -1, 64)
 	}
 	return fmt.Sprint(v)
+}
+
+// typeNames writes gojsonschema's "[string,null]" as "string or null".
+func typeNames(v any) string {
+	return strings.ReplaceAll(strings.Trim(fmt.Sprint(v), "[]"), ",", " or ")
 }
 
 func typeName(v any) string {
@@ -176,8 +206,9 @@ func typeName(v any) string {
 	return "object"
 }
 
-// pathOf writes where in tree an error is, such as "items[2].text".
-func pathOf(e gojsonschema.ResultError, tree any) string {
+// find gives where in tree an error is, such as "items[2].text", and what is
+// there.
+func find(e gojsonschema.ResultError, tree any) (path string, at any) {
 	steps := strings.Split(e.Context().String("\x00"), "\x00")[1:] // without "(root)"
 	var b strings.Builder
 	for _, step := range steps {
@@ -199,5 +230,5 @@ func pathOf(e gojsonschema.ResultError, tree any) string {
 		}
 		b.WriteString(step)
 	}
-	return b.String()
+	return b.String(), tree
 }

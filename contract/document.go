@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"reflect"
 	"strings"
 
@@ -75,7 +76,7 @@ func (c *Contract) JSONSchema() []byte {
 	doc := document{Schema: jsonschema.Version, Title: c.name, Calls: orderedMap{}, Pushes: orderedMap{}}
 	for _, m := range c.Methods() {
 		d := documentedCall{Doc: m.doc, OneWay: m.oneWay}
-		at := "#/calls/" + escapeStep.Replace(m.name)
+		at := "/calls/" + escapeStep.Replace(m.name)
 		if m.in != noneType {
 			d.Input = g.side(m.in, m.inSchema, at+"/input")
 		}
@@ -86,7 +87,7 @@ func (c *Contract) JSONSchema() []byte {
 	}
 	for _, p := range c.Pushes() {
 		d := documentedPush{Doc: p.doc, Delivery: p.delivery.String()}
-		d.Payload = g.side(p.typ, p.schema, "#/pushes/"+escapeStep.Replace(p.name)+"/payload")
+		d.Payload = g.side(p.typ, p.schema, "/pushes/"+escapeStep.Replace(p.name)+"/payload")
 		doc.Pushes = append(doc.Pushes, entry{p.name, d})
 	}
 	names := g.name()
@@ -136,7 +137,7 @@ func moveRefs(v any, at string) {
 	switch v := v.(type) {
 	case map[string]any:
 		if to, ok := v["$ref"].(string); ok && (to == "#" || strings.HasPrefix(to, "#/")) {
-			v["$ref"] = at + to[1:]
+			v["$ref"] = (&url.URL{Fragment: at}).String() + to[1:]
 		}
 		for k, e := range v {
 			if k != "enum" && k != "const" {

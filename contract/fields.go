@@ -174,27 +174,36 @@ func validName(s string) bool {
 type shape uint8
 
 const (
-	shapePlain shape = iota // by kind
-	shapeTime               // time.Time
-	shapeText               // a string, by its text methods
-	shapeAny                // whatever its JSON methods say; json.RawMessage; interfaces
-	shapeHalf               // can be written but not read, or the other way round
+	shapePlain  shape = iota // by kind
+	shapeTime                // time.Time
+	shapeText                // a string, by its text methods
+	shapeNumber              // json.Number
+	shapeAny                 // anything, null too: json.RawMessage, any
+	shapeJSON                // whatever its JSON methods say, except null
+	shapeHalf                // can be written but not read, or the other way round
 )
 
 var (
-	timeType          = reflect.TypeFor[time.Time]()
-	rawType           = reflect.TypeFor[json.RawMessage]()
-	jsonMarshaler     = reflect.TypeFor[json.Marshaler]()
-	jsonUnmarshaler   = reflect.TypeFor[json.Unmarshaler]()
-	textMarshaler     = reflect.TypeFor[encoding.TextMarshaler]()
-	textUnmarshaler   = reflect.TypeFor[encoding.TextUnmarshaler]()
-	pointerImplements = func(t, i reflect.Type) bool { return t.Implements(i) || reflect.PointerTo(t).Implements(i) }
+	timeType        = reflect.TypeFor[time.Time]()
+	rawType         = reflect.TypeFor[json.RawMessage]()
+	numberType      = reflect.TypeFor[json.Number]()
+	jsonMarshaler   = reflect.TypeFor[json.Marshaler]()
+	jsonUnmarshaler = reflect.TypeFor[json.Unmarshaler]()
+	textMarshaler   = reflect.TypeFor[encoding.TextMarshaler]()
+	textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
 )
+
+// pointerImplements reports whether t or *t has the methods of i.
+func pointerImplements(t, i reflect.Type) bool {
+	return t.Implements(i) || reflect.PointerTo(t).Implements(i)
+}
 
 func shapeOf(t reflect.Type) shape {
 	switch {
 	case t == timeType:
 		return shapeTime
+	case t == numberType:
+		return shapeNumber
 	case t == rawType, t.Kind() == reflect.Interface && t.NumMethod() == 0:
 		return shapeAny
 	case t.Kind() == reflect.Interface, t.Kind() == reflect.Pointer:
@@ -205,7 +214,7 @@ func shapeOf(t reflect.Type) shape {
 		if jm != ju {
 			return shapeHalf
 		}
-		return shapeAny
+		return shapeJSON
 	}
 	tm, tu := pointerImplements(t, textMarshaler), pointerImplements(t, textUnmarshaler)
 	if tm || tu {

@@ -26,6 +26,7 @@ func (f format) IsFormat(v any) bool {
 }
 
 var (
+	dateTimePattern = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])$`)
 	hostnamePattern = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$`)
 	uuidPattern     = regexp.MustCompile(`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`)
 )
@@ -33,12 +34,16 @@ var (
 // formats are the values of "format" that are checked; any other is refused when
 // a schema is made.
 var formats = map[string]format{
-	// date-time is exactly what a time.Time reads.
-	"date-time": func(s string) bool { var t time.Time; return t.UnmarshalText([]byte(s)) == nil },
-	"date":      func(s string) bool { _, err := time.Parse(time.DateOnly, s); return err == nil && len(s) == 10 },
+	// date-time is RFC 3339; time.Time alone would also take 1:00:00 and a comma.
+	"date-time": func(s string) bool {
+		var t time.Time
+		return dateTimePattern.MatchString(s) && t.UnmarshalText([]byte(s)) == nil
+	},
+	"date": func(s string) bool { _, err := time.Parse(time.DateOnly, s); return err == nil && len(s) == 10 },
 	"time": func(s string) bool {
 		var t time.Time
-		return t.UnmarshalText([]byte("2000-01-01T"+s)) == nil
+		s = "2000-01-01T" + s
+		return dateTimePattern.MatchString(s) && t.UnmarshalText([]byte(s)) == nil
 	},
 	// email is a bare address, without a display name.
 	"email": func(s string) bool {

@@ -59,8 +59,12 @@ func (g *generator) schema(t reflect.Type, path string) (*jsonschema.Schema, err
 		return &jsonschema.Schema{Type: "string", Format: "date-time"}, nil
 	case shapeText:
 		return &jsonschema.Schema{Type: "string"}, nil
+	case shapeNumber:
+		return &jsonschema.Schema{Type: "number"}, nil
 	case shapeAny:
 		return &jsonschema.Schema{}, nil
+	case shapeJSON:
+		return &jsonschema.Schema{Not: &jsonschema.Schema{Type: "null"}}, nil
 	case shapeHalf:
 		return nil, cannot(path, "%s can be written but not read back, or the other way round; give it both methods (MarshalText and UnmarshalText, or MarshalJSON and UnmarshalJSON)", t)
 	}
@@ -133,8 +137,8 @@ func highest(k reflect.Kind) json.Number {
 }
 
 const (
-	// base64Pattern is standard base64 with padding and nothing else.
-	base64Pattern = `^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$`
+	// base64Pattern is standard base64 with padding, one text for each value.
+	base64Pattern = `^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$`
 	// signedPattern and unsignedPattern are integers as text, one text for each.
 	signedPattern   = `^(?:0|-?[1-9][0-9]*)$`
 	unsignedPattern = `^(?:0|[1-9][0-9]*)$`
@@ -355,10 +359,11 @@ func (g *generator) limit(s *jsonschema.Schema, f *field) {
 			t = t.Elem()
 		}
 	}
-	if s.Type != "integer" && s.Type != "number" || hooked(t) {
+	k := t.Kind()
+	if s.Type == "string" || !integer(k) && !float(k) || opaque(t) || hooked(t) {
 		return
 	}
-	narrow(s, lowest(t.Kind()), highest(t.Kind()))
+	narrow(s, lowest(k), highest(k))
 }
 
 func join(path, name string) string {
@@ -422,8 +427,8 @@ func checkInput(t reflect.Type) error {
 		e = e.Elem()
 	}
 	switch s := shapeOf(e); {
-	case s == shapeAny && e != rawType && e.Kind() != reflect.Interface:
-		return nil // its own JSON methods, which may write an object
+	case s == shapeJSON:
+		return nil // its own JSON methods may write an object
 	case s == shapePlain && (e.Kind() == reflect.Struct || e.Kind() == reflect.Map):
 		return nil
 	}
