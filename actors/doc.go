@@ -1,0 +1,22 @@
+// Package actors is the seam between Socka and its actor engine, protoactor-go. It owns three things: the actor system
+// with its logging and supervision, the addresses (PIDs) by which gateways and rooms reach each other, and the messages
+// that they exchange. No other package but cluster imports the engine.
+//
+// It may import wire and nothing else of ours.
+//
+// # What an actor is here
+//
+// An [Actor] handles one message at a time on no goroutine of its own: it costs under a kilobyte while it is idle. A
+// [Process] is the cheaper thing: a PID without a mailbox, whose Deliver runs on the sender's goroutine; a connection's
+// outbound half is one, so that a room anywhere can reach it and a fan-out wakes nobody.
+//
+// # Invariants
+//
+//   - Messages from one sender to one PID arrive in the order in which they were sent.
+//   - An Actor's Receive and Stopped never run concurrently; Stopped runs once, last, whatever ended the actor.
+//   - A panic that leaves Receive stops the actor (its state is not to be trusted); it is logged with its stack and
+//     Stopped is told. Rooms recover the panics of handlers themselves, so only a fault of the library comes this far.
+//   - A message for a PID that nobody holds any more is not lost in silence when somebody waits for its effect: see
+//     [Undeliverable].
+//   - [System.Close] returns when every actor has stopped.
+package actors

@@ -1,0 +1,109 @@
+package actors
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/gosocka/socka/wire"
+)
+
+// Attach tells a room that a session has a connection now. It is the first message of a session. The room answers nothing
+// when it takes the session, and [Close] when it refuses.
+type Attach struct {
+	From    *PID        // the connection
+	Session string      // the public session id, made by the server
+	Format  wire.Format // what the connection speaks
+	Addr    netip.Addr  // the peer's address, as the gateway's proxy settings make it out
+	Data    any         // what Authenticate returned
+}
+
+// Call is a request of a session with its body undecoded: a call, or a one-way call. The gateway numbers a connection's calls
+// from 1; the room takes them in that order and sends one [Answer] for each.
+type Call struct {
+	From    *PID
+	Session string
+	Number  uint64
+	Format  wire.Format // of Body
+	ID, RPC string      // the envelope's
+	Body    []byte      // belongs to the receiver
+
+	// Refused is set when the gateway itself refuses the request (over a limit, malformed but answerable). The room runs
+	// nothing and answers with it, so that answers stay in order.
+	Refused *wire.ErrorFrame
+}
+
+// Detach tells a room that the connection of a session is gone. It is the last message of a session.
+type Detach struct {
+	From    *PID
+	Session string
+	Code    uint16 // the WebSocket close code; 1006 when the connection broke
+	Reason  string
+}
+
+// Policy says what a slow consumer may lose.
+type Policy uint8
+
+// The policies of a push.
+const (
+	Must       Policy = iota // never dropped; a connection that cannot take it is closed
+	DropOldest               // when the outbox is full, the oldest such push goes first
+	Latest                   // a newer push with the same key removes the older one that still waits
+)
+
+// Push is one push for any number of connections: the room encodes it once per wire format and sends the same *Push to
+// all. Receivers must not change it.
+type Push struct {
+	Frames [2][]byte // whole envelopes by wire.Format; nil for a format that no recipient speaks
+	Policy Policy
+	Key    string // with Latest: pushes with equal keys replace each other; it holds the push's name
+}
+
+// Answer ends a call.
+type Answer struct {
+	Number uint64
+	Frame  []byte // a whole envelope in the connection's format; nil: a one-way call that succeeded
+}
+
+// Close asks a connection to send what is queued before it and then to close with a code.
+type Close struct {
+	Code   uint16
+	Reason string // at most 123 bytes of UTF-8, longer ones are cut
+}
+
+// Ask is a call from the server side: from another room, or from plain Go code.
+type Ask struct {
+	From     *PID // gets the AskResult
+	RPC      string
+	Format   wire.Format
+	Body     []byte
+	Key      string    // idempotency key; "" for none
+	Chain    []string  // the rooms whose turns wait for this answer, outermost first
+	Create   bool      // the room may be started for it
+	Deadline time.Time // after it the call must not start any more
+}
+
+// AskResult answers an [Ask].
+type AskResult struct {
+	Format wire.Format
+	Body   []byte // nil for a void output
+	Err    *wire.ErrorFrame
+}
+
+// Undelivered closes the connection: its room is gone.
+func (m *Attach) Undelivered(s *System) {
+	s.Send(m.From, &Close{Code: CloseUnavailable, Reason: "room stopped"})
+}
+
+// Undelivered closes the connection, since the call will get no answer.
+func (m *Call) Undelivered(s *System) {
+	s.Send(m.From, &Close{Code: CloseUnavailable, Reason: "room stopped"})
+}
+
+// Undelivered answers that the call did not run.
+func (m *Ask) Undelivered(s *System) {
+	s.Send(m.From, &AskResult{Err: &wire.ErrorFrame{Error: "the room has stopped; try again", Code: "unavailable", HasCode: true}})
+}
+
+// CloseUnavailable is the close code for a room that cannot be reached at the moment: reconnect with backoff. The whole
+// table of codes is in package conn.
+const CloseUnavailable = 4504

@@ -1,0 +1,263 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"github.com/asynkron/protoactor-go/actor"
+)
+
+// PID is the address of an actor or a process, on this node or on another one. It is a value of the engine that the rest
+// of the library passes on and never looks into. Keep the pointer: sending through a cached PID costs no lookup.
+type PID = actor.PID
+
+// Actor is the behaviour of an addressed thing with a mailbox: it receives one message at a time.
+type Actor interface {
+	// Receive handles one message. It may block, which holds up this actor and nothing else.
+	Receive(msg any)
+	// Stopped is called once, after the last Receive. reason is nil after [System.Stop], else what the panic that
+	// ended the actor said. Messages still in the mailbox are gone.
+	Stopped(reason error)
+}
+
+// Process is an addressed thing without a mailbox. Deliver runs on the goroutine of the sender, possibly on many at once:
+// it must not block and must not call back into the sender.
+type Process interface {
+	Deliver(msg any)
+}
+
+// Undeliverable is implemented by messages whose sender must learn that nobody was there to take them.
+type Undeliverable interface {
+	Undelivered(s *System)
+}
+
+// Options configure a [System]. The zero value is ready to use.
+type Options struct {
+	// Logger takes warnings and errors of the engine and of the supervision. Default: slog.Default().
+	Logger *slog.Logger
+}
+
+// ErrNameTaken is returned by Spawn and Register for a name that is in use.
+var ErrNameTaken = errors.New("actors: name is taken")
+
+// ErrClosed is returned by calls on a closed [System].
+var ErrClosed = errors.New("actors: system is closed")
+
+// System runs actors. Its methods may be called from any goroutine.
+type System struct {
+	engine *actor.ActorSystem
+	log    *slog.Logger
+
+	mu     sync.Mutex
+	closed bool
+	actors map[string]*PID
+	idle   chan struct{} // closed when the last actor has stopped after Close began
+
+	replies atomic.Uint64
+}
+
+// NewSystem starts a system. It holds no goroutine while nothing is sent.
+func NewSystem(opts *Options) *System {
+	log := slog.Default()
+	if opts != nil && opts.Logger != nil {
+		log = opts.Logger
+	}
+	s := &System{log: log, actors: make(map[string]*PID)}
+	s.engine = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger {
+		return slog.New(warnings{log.Handler()})
+	}))
+	s.engine.EventStream.Subscribe(func(evt any) {
+		dead, ok := evt.(*actor.DeadLetterEvent)
+		if !ok {
+			return
+		}
+		if m, ok := dead.Message.(Undeliverable); ok {
+			m.Undelivered(s)
+		}
+	})
+	return s
+}
+
+// Spawn starts an actor under a name that is unique in this system while the actor lives.
+func (s *System) Spawn(name string, a Actor) (*PID, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, ErrClosed
+	}
+	if _, taken := s.actors[name]; taken {
+		return nil, fmt.Errorf("%w: %s", ErrNameTaken, name)
+	}
+	h := &host{system: s, name: name, actor: a}
+	props := actor.PropsFromProducer(func() actor.Actor { return h }, actor.WithSupervisor(stopOnFailure), actor.WithGuardian(stopOnFailure))
+	pid, err := s.engine.Root.SpawnNamed(props, name)
+	if err != nil {
+		return nil, fmt.Errorf("actors: spawn %s: %w", name, err)
+	}
+	s.actors[name] = pid
+	return pid, nil
+}
+
+// Register gives a process a PID under a unique name. Unregister it when it ends; whoever still holds the PID then goes on
+// reaching the process, which must ignore what comes after its end.
+func (s *System) Register(name string, p Process) (*PID, error) {
+	pid, ok := s.engine.ProcessRegistry.Add(&processHost{p}, name)
+	if !ok {
+		return nil, fmt.Errorf("%w: %s", ErrNameTaken, name)
+	}
+	return pid, nil
+}
+
+// Unregister takes a process's name away.
+func (s *System) Unregister(pid *PID) { s.engine.ProcessRegistry.Remove(pid) }
+
+// Send delivers msg to pid: into the mailbox of an actor, or straight into the process. It never blocks on an actor.
+func (s *System) Send(pid *PID, msg any) { s.engine.Root.Send(pid, msg) }
+
+// Stop ends an actor after the message that it is handling; what is in its mailbox behind that is dropped.
+func (s *System) Stop(pid *PID) { s.engine.Root.Stop(pid) }
+
+// Request sends the message that build makes for a reply address and waits for the first message sent to that address. It
+// returns ctx's error when ctx ends first; a later reply is dropped.
+func (s *System) Request(ctx context.Context, pid *PID, build func(reply *PID) any) (any, error) {
+	r := &reply{ch: make(chan any, 1)}
+	self, err := s.Register("reply/"+strconv.FormatUint(s.replies.Add(1), 36), r)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Unregister(self)
+	s.Send(pid, build(self))
+	select {
+	case msg := <-r.ch:
+		return msg, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// Close stops all actors and waits for them, or for ctx. Processes are their owners' to end.
+func (s *System) Close(ctx context.Context) error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	s.idle = make(chan struct{})
+	if len(s.actors) == 0 {
+		close(s.idle)
+	}
+	pids := make([]*PID, 0, len(s.actors))
+	for _, pid := range s.actors {
+		pids = append(pids, pid)
+	}
+	s.mu.Unlock()
+
+	for _, pid := range pids {
+		s.Stop(pid)
+	}
+	select {
+	case <-s.idle:
+		s.engine.Shutdown()
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("actors: %d actors still running: %w", s.Count(), ctx.Err())
+	}
+}
+
+// Count returns how many actors are running.
+func (s *System) Count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.actors)
+}
+
+func (s *System) gone(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.actors, name)
+	if s.closed && len(s.actors) == 0 {
+		close(s.idle)
+	}
+}
+
+// stopOnFailure is the supervision of every actor: what panicked stops. protoactor-go's default would restart it with an
+// empty state behind the back of those who hold sessions in it.
+var stopOnFailure = actor.NewOneForOneStrategy(0, 0, func(any) actor.Directive { return actor.StopDirective })
+
+// host runs an Actor inside the engine.
+type host struct {
+	system *System
+	name   string
+	actor  Actor
+	failed error
+}
+
+func (h *host) Receive(c actor.Context) {
+	switch msg := c.Message().(type) {
+	case *actor.Started, *actor.Stopping, *actor.Restarting:
+	case *actor.Stopped:
+		h.stopped()
+	default:
+		if h.failed != nil {
+			return
+		}
+		h.receive(c, msg)
+	}
+}
+
+func (h *host) receive(c actor.Context, msg any) {
+	defer func() {
+		if v := recover(); v != nil {
+			h.failed = fmt.Errorf("actors: %s panicked on %T: %v", h.name, msg, v)
+			h.system.log.Error("actor stopped by a panic", "actor", h.name, "message", fmt.Sprintf("%T", msg), "panic", v, "stack", string(debug.Stack()))
+			c.Stop(c.Self())
+		}
+	}()
+	h.actor.Receive(msg)
+}
+
+// stopped must not panic: the engine would bring the actor back to life.
+func (h *host) stopped() {
+	defer h.system.gone(h.name)
+	defer func() {
+		if v := recover(); v != nil {
+			h.system.log.Error("panic while an actor stopped", "actor", h.name, "panic", v, "stack", string(debug.Stack()))
+		}
+	}()
+	h.actor.Stopped(h.failed)
+}
+
+type processHost struct{ p Process }
+
+func (h *processHost) SendUserMessage(_ *PID, msg any) {
+	_, msg, _ = actor.UnwrapEnvelope(msg)
+	h.p.Deliver(msg)
+}
+func (h *processHost) SendSystemMessage(*PID, any) {}
+func (h *processHost) Stop(*PID)                   {}
+
+type reply struct{ ch chan any }
+
+func (r *reply) Deliver(msg any) {
+	select {
+	case r.ch <- msg:
+	default: // only the first reply counts
+	}
+}
+
+// warnings passes on what the engine says from Warn upwards: its Info lines speak of the engine, and its dead letters
+// would print message bodies.
+type warnings struct{ slog.Handler }
+
+func (w warnings) Enabled(ctx context.Context, l slog.Level) bool {
+	return l >= slog.LevelWarn && w.Handler.Enabled(ctx, l)
+}
+func (w warnings) WithAttrs(a []slog.Attr) slog.Handler { return warnings{w.Handler.WithAttrs(a)} }
+func (w warnings) WithGroup(n string) slog.Handler      { return warnings{w.Handler.WithGroup(n)} }

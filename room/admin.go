@@ -1,0 +1,211 @@
+package room
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/gosocka/socka/actors"
+	"github.com/gosocka/socka/conn"
+	"github.com/gosocka/socka/contract"
+	"github.com/gosocka/socka/wire"
+)
+
+// Ref refers to a room by name, whether it runs or not. It stays valid.
+type Ref struct {
+	server *Server
+	id     ID
+}
+
+// Room refers to a room. It starts nothing; an unknown kind or a bad name shows when the Ref is used.
+func (s *Server) Room(kind, name string) *Ref { return &Ref{s, ID{kind, name}} }
+
+// Room refers to another room of the same server, for [Ask] and [Push].
+func (t *Turn[State, Data]) Room(kind, name string) *Ref {
+	return t.live().room.server.Room(kind, name)
+}
+
+// ID names the room.
+func (to *Ref) ID() ID { return to.id }
+
+// Info describes a running room.
+type Info struct {
+	ID       ID
+	Sessions int
+	Started  time.Time // when it last began to run
+}
+
+// SessionInfo describes a session.
+type SessionInfo struct {
+	ID         string
+	Addr       netip.Addr
+	Wire       wire.Format
+	AttachedAt time.Time
+}
+
+// Rooms lists running rooms of a kind by name, at most limit (1 to 1,000; 0 means 100) of those whose names come after the one given
+// ("" for the first page). next is what to give as after for the next page, "" if this is the last.
+func (s *Server) Rooms(kind, after string, limit int) (page []Info, next string) {
+	if limit <= 0 {
+		limit = 100
+	}
+	limit = min(limit, 1000)
+	list := s.rooms.page(kind, after, limit+1)
+	for i, e := range list {
+		if i == limit {
+			return page, page[limit-1].ID.Name
+		}
+		page = append(page, Info{ID: e.id, Sessions: int(e.sessions.Load()), Started: e.started})
+	}
+	return page, ""
+}
+
+// Push sends a push to all sessions of a running room from outside any turn, behind what the room has sent so far. It returns when the push is on
+// its way: nil does not mean that anybody got it. An error is not_found if the room does not run, or invalid_output.
+func Push[T any](ctx context.Context, to *Ref, push *contract.Push[T], v T) error {
+	def := push.Def()
+	k := to.server.kinds[to.id.Kind]
+	if k == nil || k.contract != def.Contract() {
+		return contract.Errorf(contract.NotFound, "there is no kind of room %q with push %s", to.id.Kind, def.Name())
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	// Encoded here for both formats: v is the caller's as soon as Push returns.
+	both := []*session{{format: wire.JSON}, {format: wire.Msgpack}}
+	msg, err := encodePush(def, v, both)
+	if err != nil {
+		return err
+	}
+	e, err := to.server.acquire(to.id, false)
+	if err != nil {
+		return err
+	}
+	to.server.system.Send(e.pid, &visit{func(r *room) {
+		if len(r.members) == 0 {
+			return
+		}
+		t := &turn{room: r, name: "Push"}
+		t.run(func(t *turn) error {
+			t.out = append(t.out, pushRelease{name: def.Name(), msg: msg, to: r.members})
+			return nil
+		}, nil)
+	}})
+	return nil
+}
+
+// Sessions lists the sessions in a running room, in order of joining. It waits for the room's turn to come, so it must not be
+// called from that room's own handlers, which have t.Sessions.
+func (to *Ref) Sessions(ctx context.Context) ([]SessionInfo, error) {
+	var list []SessionInfo
+	err := to.visit(ctx, func(r *room) error {
+		for _, s := range r.members {
+			list = append(list, SessionInfo{ID: s.id, Addr: s.addr, Wire: s.format, AttachedAt: s.attachedAt})
+		}
+		return nil
+	})
+	return list, err
+}
+
+// Kick removes a session from a running room: OnDetach runs and its connection closes with the code (0 means
+// conn.CloseKicked) and the reason. not_found if it is not there.
+func (to *Ref) Kick(ctx context.Context, session string, code uint16, reason string) error {
+	if code == 0 {
+		code = conn.CloseKicked
+	}
+	return to.visit(ctx, func(r *room) error {
+		s := r.sessions[session]
+		if s == nil || s.gone {
+			return contract.Errorf(contract.NotFound, "session %s is not in room %s", session, r.id)
+		}
+		t := &turn{room: r, name: "Kick", session: s}
+		t.run(func(t *turn) error {
+			t.leaving = append(t.leaving, closeRelease{to: s, msg: &actors.Close{Code: code, Reason: reason}})
+			return nil
+		}, nil)
+		return nil
+	})
+}
+
+// Close ends a running room as [Turn.CloseRoom] does. Closing one that does not run does nothing.
+func (to *Ref) Close(ctx context.Context, code uint16, reason string) error {
+	if code == 0 {
+		code = conn.CloseRoomClosed
+	}
+	err := to.visit(ctx, func(r *room) error {
+		r.close(&actors.Close{Code: code, Reason: reason})
+		return nil
+	})
+	if contract.CodeOf(err) == contract.NotFound {
+		return nil
+	}
+	return err
+}
+
+// visit runs f within a running room and waits for it.
+func (to *Ref) visit(ctx context.Context, f func(r *room) error) error {
+	if chain, _ := ctx.Value(chainKey).([]string); slices.Contains(chain, to.id.String()) {
+		return contract.Errorf(contract.AskCycle, "room %s waits for this call itself; use the Turn instead", to.id)
+	}
+	e, err := to.server.acquire(to.id, false)
+	if err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	to.server.system.Send(e.pid, &visit{func(r *room) { done <- f(r) }})
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("room: waiting for %s: %w", to.id, context.Cause(ctx))
+	}
+}
+
+// Ready says whether the server takes new connections: nil, or why not. It is what a load balancer's check should ask.
+func (s *Server) Ready() error {
+	if s.closed.Load() {
+		return errors.New("room: the server is shutting down")
+	}
+	return nil
+}
+
+// Shutdown stops the server: no more upgrades; every room finishes its turn and what is queued before it, runs OnDetach for its sessions and
+// closes their connections with 1001; then it waits until nothing runs any more. When ctx ends first, the ctx of turns and of work ends,
+// connections are cut, and Shutdown returns ctx's error, naming what still runs, which can only be handlers that ignore their ctx. Later
+// calls wait for the first.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.closed.Store(true)
+	var err error
+	s.shutdown.Do(func() { err = s.stop(ctx) })
+	return err
+}
+
+func (s *Server) stop(ctx context.Context) error {
+	s.gateway.Drain()
+	bye := &actors.Close{Code: conn.CloseGoingAway, Reason: "server is shutting down"}
+	for _, e := range s.rooms.close() {
+		s.system.Send(e.pid, &visit{func(r *room) { r.close(bye) }})
+	}
+	var problems []error
+	select {
+	case <-s.rooms.empty:
+	case <-ctx.Done():
+		s.cut()
+		problems = append(problems, fmt.Errorf("room: shutdown: %d rooms still in a turn: %w", s.rooms.count(), ctx.Err()))
+	}
+	s.cut()
+	problems = append(problems, s.gateway.Close(ctx))
+
+	idle := make(chan struct{})
+	go func() { s.working.Wait(); close(idle) }()
+	select {
+	case <-idle:
+	case <-ctx.Done():
+		problems = append(problems, fmt.Errorf("room: shutdown: work of room.Go or HandleAsync ignores the end of its ctx: %w", ctx.Err()))
+	}
+	problems = append(problems, s.system.Close(ctx))
+	return errors.Join(problems...)
+}

@@ -1,0 +1,273 @@
+package room
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gosocka/socka/actors"
+	"github.com/gosocka/socka/contract"
+	"github.com/gosocka/socka/wire"
+)
+
+// AskOption changes an [Ask].
+type AskOption func(*askOptions)
+
+type askOptions struct {
+	create  bool
+	key     string
+	timeout time.Duration
+}
+
+// defaultAskTimeout bounds an Ask that has no other bound.
+const defaultAskTimeout = 5 * time.Second
+
+// Create lets an Ask start the room if it does not run. Without it such an Ask fails with not_found.
+func Create() AskOption { return func(o *askOptions) { o.create = true } }
+
+// Key makes a repeat of an Ask run once: as long as the room remembers the key (its last 1,024, while it is active) an Ask of the same
+// call with the same key gets the first one's answer.
+func Key(key string) AskOption { return func(o *askOptions) { o.key = key } }
+
+// Timeout replaces the default bound of 5 s. An earlier deadline of ctx wins.
+func Timeout(d time.Duration) AskOption { return func(o *askOptions) { o.timeout = d } }
+
+// Ask calls a room from the server side: from another room's handler, with that handler's ctx, or from anywhere else. It
+// runs as a turn of that room, with a nil t.Session, if the call was registered with [AllowServer]. The room must be
+// running, unless [Create] is given.
+//
+// Errors are [*contract.Error]s. Three codes are worth telling apart: unavailable, the call did not run; outcome_unknown, it may have
+// run (the time was up, or the room ended); ask_cycle, the room is waiting, directly or through others, for the one that asks.
+func Ask[In, Out any](ctx context.Context, to *Ref, call *contract.Call[In, Out], in In, opts ...AskOption) (Out, error) {
+	var out Out
+	m := call.Method()
+	body, err := m.EncodeInput(wire.JSON, in)
+	if err != nil {
+		return out, err
+	}
+	result, err := to.ask(ctx, m, body, opts)
+	if err != nil {
+		return out, err
+	}
+	err = m.DecodeOutput(result.Format, result.Body, &out)
+	return out, err
+}
+
+func (to *Ref) ask(ctx context.Context, m *contract.Method, body []byte, opts []AskOption) (*actors.AskResult, error) {
+	o := askOptions{timeout: defaultAskTimeout}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	server := to.server
+	chain, _ := ctx.Value(chainKey).([]string)
+	done, err := server.waits.begin(chain, to.id.String())
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	ctx, cancel := context.WithTimeout(ctx, o.timeout)
+	defer cancel()
+	if ctx.Err() != nil {
+		return nil, contract.Errorf(contract.Unavailable, "%s was not asked for %s: %w", to.id, m.Name(), ctx.Err())
+	}
+	e, err := server.acquire(to.id, o.create)
+	if err != nil {
+		return nil, err
+	}
+	deadline, _ := ctx.Deadline()
+	msg, err := server.system.Request(ctx, e.pid, func(reply *actors.PID) any {
+		return &actors.Ask{From: reply, RPC: m.Name(), Format: wire.JSON, Body: body, Key: o.key, Chain: chain, Deadline: deadline, Create: o.create}
+	})
+	if err != nil {
+		return nil, contract.Errorf(contract.OutcomeUnknown, "%s has not answered %s in time: %w", to.id, m.Name(), err)
+	}
+	result := msg.(*actors.AskResult)
+	if result.Err == nil {
+		return result, nil
+	}
+	failed := &contract.Error{Code: contract.Code(result.Err.Code), Message: result.Err.Error, RetryAfter: time.Duration(result.Err.RetryAfter) * time.Millisecond}
+	if result.Err.Data != nil {
+		data, err := wire.Parse(result.Format, result.Err.Data)
+		if err != nil {
+			return nil, errors.Join(failed, err)
+		}
+		failed.Data = data
+	}
+	return nil, failed
+}
+
+// ask runs a call from the server side.
+func (r *room) ask(m *actors.Ask) {
+	t := &turn{room: r, name: m.RPC, format: m.Format}
+	h, err := r.admit(m)
+	if err != nil {
+		t.refused(answerRelease{to: m.From, msg: r.askResult(t, m, nil, err)})
+		return
+	}
+	if m.Key != "" && r.answered.seen(r, m) {
+		return
+	}
+	r.asked = m
+	defer func() { r.asked = nil }()
+	answer := func(t *turn, body []byte, err error) release {
+		return askRelease{ask: m, result: r.askResult(t, m, body, err)}
+	}
+	if h.mode == modeAsync {
+		r.beginAsync(t, h, m.Format, m.Body, answer)
+		return
+	}
+	t.handle(h, m.Format, m.Body, func(body []byte, err error) release { return answer(t, body, err) })
+}
+
+// admit says who handles an Ask, or why nobody does. The room is active if it says who.
+func (r *room) admit(m *actors.Ask) (*handler, error) {
+	if !m.Deadline.IsZero() && !time.Now().Before(m.Deadline) {
+		return nil, contract.Errorf(contract.Unavailable, "%s came to its turn in %s too late, so it did not run", m.RPC, r.id)
+	}
+	if !r.active && !m.Create {
+		return nil, contract.Errorf(contract.NotFound, "room %s is not running", r.id)
+	}
+	h := r.kind.handlers[m.RPC]
+	if h == nil {
+		return nil, contract.Errorf(contract.UnknownCall, "Unknown call: %s", m.RPC)
+	}
+	if !h.allowServer {
+		return nil, contract.Errorf(contract.PermissionDenied, "%s of %s is for clients only; register its handler with room.AllowServer", m.RPC, r.kind.name)
+	}
+	return h, r.open()
+}
+
+func (r *room) askResult(t *turn, m *actors.Ask, body []byte, err error) *actors.AskResult {
+	result := &actors.AskResult{Format: m.Format, Body: body}
+	if err != nil {
+		frame := r.errorFrame(t, m.Format, err)
+		result.Err = &frame
+	}
+	return result
+}
+
+// askRelease answers an Ask, and whoever has repeated it meanwhile.
+type askRelease struct {
+	ask    *actors.Ask
+	result *actors.AskResult
+}
+
+func (e askRelease) leave(r *room) {
+	r.server.system.Send(e.ask.From, e.result)
+	if e.ask.Key != "" {
+		r.answered.done(r, e.ask, e.result)
+	}
+}
+
+// answeredAsks remembers the answers of Asks with a key.
+type answeredAsks struct {
+	byKey map[string]*answeredAsk
+	order []string // oldest first
+}
+
+type answeredAsk struct {
+	result  *actors.AskResult // nil: still running
+	waiting []*actors.PID
+}
+
+// maxAnswered bounds the memory of keys of one room.
+const maxAnswered = 1024
+
+func askKey(m *actors.Ask) string { return m.RPC + "\x00" + m.Key }
+
+// seen answers a repeat, now or when the first one is answered; for a new key it starts remembering.
+func (a *answeredAsks) seen(r *room, m *actors.Ask) bool {
+	key := askKey(m)
+	if known := a.byKey[key]; known != nil {
+		if known.result != nil {
+			r.server.system.Send(m.From, known.result)
+		} else {
+			known.waiting = append(known.waiting, m.From)
+		}
+		return true
+	}
+	if a.byKey == nil {
+		a.byKey = make(map[string]*answeredAsk)
+	}
+	a.byKey[key] = &answeredAsk{}
+	a.order = append(a.order, key)
+	if len(a.order) > maxAnswered {
+		if old := a.byKey[a.order[0]]; old.result != nil {
+			delete(a.byKey, a.order[0])
+			a.order = a.order[1:]
+		}
+	}
+	return false
+}
+
+func (a *answeredAsks) done(r *room, m *actors.Ask, result *actors.AskResult) {
+	known := a.byKey[askKey(m)]
+	if known == nil || known.result != nil {
+		return
+	}
+	known.result = result
+	for _, pid := range known.waiting {
+		r.server.system.Send(pid, result)
+	}
+	known.waiting = nil
+}
+
+// chain lists the rooms whose turns wait for what this one asks: those that its own asker waits in, then this one.
+func (r *room) chain() []string {
+	if r.asked != nil {
+		return append(slices.Clip(r.asked.Chain), r.id.String())
+	}
+	return r.alone
+}
+
+// waits is the graph of rooms that wait for rooms, to find two that wait for each other. The chain that travels with an Ask finds a
+// cycle within one chain of Asks; the graph finds those that several chains make together.
+type waits struct {
+	mu sync.Mutex
+	on map[string]map[string]int // waiting room → awaited room → how often
+}
+
+// begin notes that the last room of chain waits for target; done takes that back.
+func (w *waits) begin(chain []string, target string) (done func(), err error) {
+	if slices.Contains(chain, target) {
+		return nil, contract.Errorf(contract.AskCycle, "%s is waiting for this Ask itself (%v asks %s)", target, chain, target)
+	}
+	if len(chain) == 0 {
+		return func() {}, nil
+	}
+	self := chain[len(chain)-1]
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.reaches(target, self) {
+		return nil, contract.Errorf(contract.AskCycle, "%s is waiting for %s, which asks it", target, self)
+	}
+	if w.on == nil {
+		w.on = make(map[string]map[string]int)
+	}
+	if w.on[self] == nil {
+		w.on[self] = make(map[string]int)
+	}
+	w.on[self][target]++
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.on[self][target]--; w.on[self][target] == 0 {
+			delete(w.on[self], target)
+		}
+		if len(w.on[self]) == 0 {
+			delete(w.on, self)
+		}
+	}, nil
+}
+
+// reaches says whether from waits for to. The graph has no cycles, so this ends.
+func (w *waits) reaches(from, to string) bool {
+	for next := range w.on[from] {
+		if next == to || w.reaches(next, to) {
+			return true
+		}
+	}
+	return false
+}

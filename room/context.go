@@ -1,0 +1,103 @@
+package room
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// errTurnOver is the cause of a turn's context once the turn has ended.
+var errTurnOver = errors.New("room: the turn is over")
+
+// turnContext is the ctx of a turn: it ends with the turn's deadline, with the turn, or when the room must stop. It costs no timer
+// until somebody asks for its Done channel, which few handlers do.
+type turnContext struct {
+	parent   context.Context // of the activation
+	deadline time.Time       // zero: none
+	chain    []string        // rooms whose turns wait for this one, this one last
+
+	mu     sync.Mutex
+	over   bool
+	inner  context.Context
+	cancel context.CancelCauseFunc
+}
+
+func (r *room) newTurnContext(t *turn) *turnContext {
+	c := &turnContext{parent: r.ctx, chain: r.chain()}
+	if r.kind.turnTimeout > 0 {
+		c.deadline = t.began.Add(r.kind.turnTimeout)
+	}
+	if ask := r.asked; ask != nil && !ask.Deadline.IsZero() && (c.deadline.IsZero() || ask.Deadline.Before(c.deadline)) {
+		c.deadline = ask.Deadline
+	}
+	return c
+}
+
+func (c *turnContext) Deadline() (time.Time, bool) { return c.deadline, !c.deadline.IsZero() }
+
+func (c *turnContext) Done() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.start().Done()
+}
+
+// start makes the real context that Done and Err speak for. Called with mu held.
+func (c *turnContext) start() context.Context {
+	if c.inner != nil {
+		return c.inner
+	}
+	c.inner, c.cancel = context.WithCancelCause(c.parent)
+	if c.over {
+		c.cancel(errTurnOver)
+	} else if !c.deadline.IsZero() {
+		inner, stop := context.WithDeadline(c.inner, c.deadline)
+		cancel := c.cancel
+		c.inner, c.cancel = inner, func(cause error) { cancel(cause); stop() }
+	}
+	return c.inner
+}
+
+func (c *turnContext) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.inner != nil:
+		return c.inner.Err()
+	case c.over:
+		return context.Canceled
+	case !c.deadline.IsZero() && !time.Now().Before(c.deadline):
+		return context.DeadlineExceeded
+	}
+	return c.parent.Err()
+}
+
+func (c *turnContext) Value(key any) any {
+	if key == chainKey {
+		return c.chain
+	}
+	return c.parent.Value(key)
+}
+
+// end ends the context with its turn: a goroutine that kept it learns so.
+func (c *turnContext) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.over = true
+	if c.cancel != nil {
+		c.cancel(errTurnOver)
+	}
+}
+
+// chainKey finds the chain of asking rooms in a context.
+var chainKey = new(contextKey)
+
+type contextKey struct{ _ byte }
+
+// withChain carries a chain into the context of work that somebody waits for.
+func withChain(ctx context.Context, chain []string) context.Context {
+	if chain == nil {
+		return ctx
+	}
+	return context.WithValue(ctx, chainKey, chain)
+}

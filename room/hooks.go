@@ -1,0 +1,150 @@
+package room
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"time"
+)
+
+// Hooks are told what happens; each may be nil. They run where the thing happens, on a room's turn or a connection's
+// goroutine, possibly on many at once, so they must be quick and must not call back into the server. What has no hook
+// is logged to Options.Logger instead: handler errors as Error, validation errors as Warn, everything else as Debug.
+type Hooks struct {
+	// ValidationError: a malformed frame, an input, output or push that does not pass its schema, an unknown call.
+	ValidationError func(ValidationErrorEvent)
+	// HandlerError: a handler or hook of the definition returned an error or panicked ([*PanicError]).
+	HandlerError func(HandlerErrorEvent)
+	// Attach: a session has entered a room; Detach: it has left.
+	Attach, Detach func(SessionEvent)
+	// Turn: a turn is over.
+	Turn func(TurnEvent)
+	// Push: a push has left the room.
+	Push func(PushEvent)
+	// Close: a connection has ended.
+	Close func(CloseEvent)
+}
+
+// ValidationErrorEvent says what did not pass.
+type ValidationErrorEvent struct {
+	ID      ID
+	Name    string // the call; "" for a malformed frame
+	Session string // "" for none
+	Input   bool   // the client's fault, not the handler's
+	Err     error
+}
+
+// HandlerErrorEvent says what failed. Err is the whole error, as no client sees it.
+type HandlerErrorEvent struct {
+	ID      ID
+	Name    string // the call, or "OnAttach", "OnTick" and so on
+	Session string
+	Err     error
+}
+
+// SessionEvent says who came or went.
+type SessionEvent struct {
+	ID       ID
+	Session  string
+	Addr     netip.Addr
+	Sessions int // in the room, afterwards
+}
+
+// TurnEvent says how long a turn took.
+type TurnEvent struct {
+	ID       ID
+	Name     string
+	Session  string
+	Duration time.Duration
+	Err      error
+}
+
+// PushEvent says what was sent to how many.
+type PushEvent struct {
+	ID       ID
+	Name     string
+	Sessions int
+	Bytes    int // of the larger encoding, for one session
+}
+
+// CloseEvent says why a connection ends.
+type CloseEvent struct {
+	ID      ID
+	Session string
+	Code    uint16 // the WebSocket close code; 1006 when the connection broke
+	Reason  string
+	ByPeer  bool  // the client closed it
+	Err     error // what broke it, if something did
+}
+
+// observer is Hooks with the gaps filled by the log.
+type observer struct {
+	Hooks
+	log *slog.Logger
+}
+
+func (o *observer) validationError(e ValidationErrorEvent) {
+	if o.ValidationError != nil {
+		o.ValidationError(e)
+		return
+	}
+	o.log.Warn("socka: validation failed", "room", e.ID, "name", e.Name, "session", e.Session, "input", e.Input, "error", e.Err)
+}
+
+func (o *observer) handlerError(e HandlerErrorEvent) {
+	if o.HandlerError != nil {
+		o.HandlerError(e)
+		return
+	}
+	if p, ok := e.Err.(*PanicError); ok {
+		o.log.Error("socka: panic in a turn", "room", e.ID, "name", e.Name, "session", e.Session, "panic", p.Value, "stack", string(p.Stack))
+		return
+	}
+	level := slog.LevelError
+	if _, coded := asCoded(e.Err); coded {
+		level = slog.LevelDebug // an answer that the application chose
+	}
+	o.log.Log(context.Background(), level, "socka: handler failed", "room", e.ID, "name", e.Name, "session", e.Session, "error", e.Err)
+}
+
+func (o *observer) attach(e SessionEvent) {
+	if o.Attach != nil {
+		o.Attach(e)
+	} else if o.debug() {
+		o.log.Debug("socka: attach", "room", e.ID, "session", e.Session, "addr", e.Addr, "sessions", e.Sessions)
+	}
+}
+
+func (o *observer) detach(e SessionEvent) {
+	if o.Detach != nil {
+		o.Detach(e)
+	} else if o.debug() {
+		o.log.Debug("socka: detach", "room", e.ID, "session", e.Session, "sessions", e.Sessions)
+	}
+}
+
+func (o *observer) turn(e TurnEvent) {
+	if o.Turn != nil {
+		o.Turn(e)
+	} else if o.debug() {
+		o.log.Debug("socka: turn", "room", e.ID, "name", e.Name, "session", e.Session, "duration", e.Duration, "error", e.Err)
+	}
+}
+
+func (o *observer) push(e PushEvent) {
+	if o.Push != nil {
+		o.Push(e)
+	} else if o.debug() {
+		o.log.Debug("socka: push", "room", e.ID, "name", e.Name, "sessions", e.Sessions, "bytes", e.Bytes)
+	}
+}
+
+func (o *observer) close(e CloseEvent) {
+	if o.Close != nil {
+		o.Close(e)
+	} else if o.debug() {
+		o.log.Debug("socka: close", "room", e.ID, "session", e.Session, "code", e.Code, "reason", e.Reason, "by peer", e.ByPeer, "error", e.Err)
+	}
+}
+
+func (o *observer) debug() bool { return o.log.Enabled(context.Background(), slog.LevelDebug) }

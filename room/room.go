@@ -1,0 +1,362 @@
+package room
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gosocka/socka/actors"
+	"github.com/gosocka/socka/conn"
+	"github.com/gosocka/socka/contract"
+)
+
+// room is the actor of one room. All its fields but ref's belong to its mailbox.
+//
+// It is active while it has a state: from the first message that needs one (attach, Ask, push from outside) until it is closed or
+// has been empty for long enough. An inactive room is an actor without anything; the next message makes it active again,
+// with a new state. It leaves the registry, and stops, only when it is inactive and nobody is on the way to it.
+type room struct {
+	server *Server
+	kind   *kind
+	id     ID
+	ref    *entry
+	self   *actors.PID
+	alone  []string // the chain of a turn that nobody else waits for
+
+	active bool
+	ending bool            // within close
+	ctx    context.Context // of this activation
+	cancel context.CancelFunc
+	state  any               // *State
+	blank  [sha256.Size]byte // of the state as New made it
+
+	sessions map[string]*session
+	members  []*session // in order of joining; replaced, never changed in place
+
+	turns    uint64
+	releases releaseQueue
+	works    map[*work]struct{} // started and not yet finished
+	answered answeredAsks
+	asked    *actors.Ask // what the current turn answers, if it answers an Ask
+	panics   []time.Time // of the last turns that panicked
+
+	ticks    ticker
+	deadline *time.Timer // ends an empty room; nil while not empty
+}
+
+// maxPanics within panicWindow close a room: it would only go on failing.
+const (
+	maxPanics   = 10
+	panicWindow = 10 * time.Second
+)
+
+// Receive implements actors.Actor.
+func (r *room) Receive(msg any) {
+	switch m := msg.(type) {
+	case *actors.Call:
+		r.call(m)
+	case *actors.Attach:
+		r.server.rooms.arrived(r.ref)
+		r.attach(m)
+	case *actors.Detach:
+		r.detach(m)
+	case *actors.Ask:
+		r.server.rooms.arrived(r.ref)
+		r.ask(m)
+	case *visit:
+		r.server.rooms.arrived(r.ref)
+		m.run(r)
+	case *workDone:
+		r.workDone(m)
+	case tickDue:
+		r.tick(m)
+	case emptyDue:
+		if r.active && r.idle() {
+			r.deactivate()
+		}
+	case settle:
+	}
+	r.settle()
+}
+
+// Stopped implements actors.Actor: it releases what the room still holds. After a regular end that is nothing.
+func (r *room) Stopped(reason error) {
+	if r.active {
+		code, text := uint16(conn.CloseGoingAway), "server is shutting down"
+		if reason != nil {
+			code, text = conn.CloseRoomFailed, "room failed"
+		}
+		for _, s := range r.members {
+			r.server.system.Send(s.pid, &actors.Close{Code: code, Reason: text})
+		}
+		r.deactivate()
+	}
+	r.server.rooms.remove(r.ref)
+}
+
+// visit is a message that runs code within the room, outside any turn: administration.
+type visit struct{ run func(r *room) }
+
+// settle, sent to a room, makes it look whether it still is needed.
+type settle struct{}
+
+// emptyDue comes when a room has been empty for KeepEmpty.
+type emptyDue struct{}
+
+// open makes the room active.
+func (r *room) open() error {
+	if r.active {
+		return nil
+	}
+	r.ctx, r.cancel = context.WithCancel(r.server.base)
+	err := func() (err error) {
+		defer func() {
+			if v := recover(); v != nil {
+				err = newPanicError("New", v)
+			}
+		}()
+		ctx, stop := r.ctx, context.CancelFunc(func() {})
+		if r.kind.turnTimeout > 0 {
+			ctx, stop = context.WithTimeout(r.ctx, r.kind.turnTimeout)
+		}
+		defer stop()
+		if r.state, err = r.kind.newState(ctx, r.id); err != nil {
+			return err
+		}
+		fresh, err := r.kind.encodeState(r.state)
+		r.blank = sha256.Sum256(fresh)
+		return err
+	}()
+	if err != nil {
+		r.cancel()
+		r.state = nil
+		r.server.hooks.handlerError(HandlerErrorEvent{ID: r.id, Name: "New", Err: err})
+		return err
+	}
+	r.active = true
+	r.sessions = make(map[string]*session)
+	if r.kind.tickAlways {
+		r.ticks.start(r)
+	}
+	return nil
+}
+
+// deactivate drops the state. The room has no sessions any more.
+func (r *room) deactivate() {
+	r.cancel()
+	for w := range r.works {
+		if w.abandoned != nil {
+			w.abandoned(r)
+		}
+	}
+	r.ticks.stop()
+	r.stopDeadline()
+	r.setMembers(nil)
+	r.active, r.state, r.sessions = false, nil, nil
+	r.works, r.answered, r.panics = nil, answeredAsks{}, nil
+	r.ctx, r.cancel = nil, nil
+}
+
+// idle says whether nothing but its state keeps the room.
+func (r *room) idle() bool {
+	return len(r.members) == 0 && len(r.works) == 0 && !r.kind.tickAlways
+}
+
+// settle ends what is not needed any more. It runs after every message.
+func (r *room) settle() {
+	if r.active {
+		switch {
+		case !r.idle():
+			r.stopDeadline()
+		case r.deadline == nil && (r.kind.keepEmpty < 0 || r.unchanged()):
+			r.deactivate()
+		case r.deadline == nil:
+			self, system := r.self, r.server.system
+			r.deadline = time.AfterFunc(r.kind.keepEmpty, func() { system.Send(self, emptyDue{}) })
+		default: // asked, or visited: it counts anew
+			r.deadline.Reset(r.kind.keepEmpty)
+		}
+	}
+	if !r.active && r.server.rooms.retire(r.ref) {
+		r.server.system.Stop(r.self)
+	}
+}
+
+func (r *room) stopDeadline() {
+	if r.deadline != nil {
+		r.deadline.Stop()
+		r.deadline = nil
+	}
+}
+
+// unchanged says whether the state still equals what New made.
+func (r *room) unchanged() bool {
+	now, err := r.kind.encodeState(r.state)
+	return err == nil && sha256.Sum256(now) == r.blank
+}
+
+func (r *room) attach(m *actors.Attach) {
+	if err := r.open(); err != nil {
+		r.refuse(m, err)
+		return
+	}
+	if r.kind.maxSessions > 0 && len(r.members) >= r.kind.maxSessions {
+		r.server.system.Send(m.From, &actors.Close{Code: conn.CloseRoomFull, Reason: fmt.Sprintf("%s: the room is full (%d sessions)", contract.ResourceExhausted, r.kind.maxSessions)})
+		return
+	}
+	s := &session{id: m.Session, pid: m.From, format: m.Format, addr: m.Addr, attachedAt: time.Now()}
+	s.public = r.kind.newSession(s, m.Data)
+	r.sessions[s.id] = s
+	r.setMembers(append(r.members[:len(r.members):len(r.members)], s))
+	if r.kind.onAttach != nil {
+		var failed error
+		t := &turn{room: r, name: "OnAttach", session: s, format: s.format}
+		t.run(r.kind.onAttach, func(err error) release {
+			if failed = err; err != nil {
+				s.gone = true
+				r.drop(s)
+			}
+			return nil
+		})
+		if failed != nil {
+			r.refuse(m, failed)
+			return
+		}
+	}
+	if s.gone || !r.active { // closed by its own OnAttach
+		return
+	}
+	r.ticks.start(r)
+	r.server.hooks.attach(SessionEvent{ID: r.id, Session: s.id, Addr: s.addr, Sessions: len(r.members)})
+}
+
+// refuse closes the connection of a session that may not enter, saying why.
+func (r *room) refuse(m *actors.Attach, err error) {
+	frame := r.errorFrame(&turn{room: r, name: "OnAttach"}, m.Format, err)
+	code := uint16(conn.CloseRefused)
+	switch contract.Code(frame.Code) {
+	case contract.Unauthenticated:
+		code = conn.CloseUnauthenticated
+	case contract.Internal:
+		code = 1011
+	case contract.Unavailable, contract.RateLimited:
+		code = conn.CloseUnavailable
+	case contract.ResourceExhausted:
+		code = conn.CloseRoomFull
+	}
+	r.server.system.Send(m.From, &actors.Close{Code: code, Reason: frame.Code + ": " + frame.Error})
+}
+
+func (r *room) detach(m *actors.Detach) {
+	s := r.sessions[m.Session]
+	if s == nil || s.gone {
+		return
+	}
+	if s.async != nil && len(s.waiting) > 0 {
+		s.waiting = append(s.waiting, m) // calls received before the close run before OnDetach
+		return
+	}
+	r.remove(s)
+}
+
+// remove runs OnDetach while the session is still listed, then takes it off the list.
+func (r *room) remove(s *session) {
+	if r.sessions[s.id] != s {
+		return
+	}
+	if r.kind.onDetach != nil && !s.detaching {
+		s.detaching = true
+		t := &turn{room: r, name: "OnDetach", session: s, format: s.format}
+		t.run(r.kind.onDetach, nil)
+	}
+	s.gone = true
+	s.waiting = nil
+	if !r.active || r.sessions[s.id] != s { // OnDetach closed the room
+		return
+	}
+	r.drop(s)
+	r.server.hooks.detach(SessionEvent{ID: r.id, Session: s.id, Addr: s.addr, Sessions: len(r.members)})
+	if len(r.members) == 0 && !r.kind.tickAlways {
+		r.ticks.stop()
+	}
+}
+
+func (r *room) drop(s *session) {
+	delete(r.sessions, s.id)
+	rest := make([]*session, 0, len(r.members))
+	for _, other := range r.members {
+		if other != s {
+			rest = append(rest, other)
+		}
+	}
+	r.setMembers(rest)
+}
+
+func (r *room) setMembers(m []*session) {
+	r.members = m
+	r.ref.sessions.Store(int32(len(m)))
+}
+
+// close ends the room's activation: async calls are answered, every session leaves in order of joining and is closed.
+func (r *room) close(why *actors.Close) {
+	if !r.active || r.ending {
+		return
+	}
+	r.ending = true
+	defer func() { r.ending = false }()
+	for w := range r.works {
+		if w.abandoned != nil {
+			w.abandoned(r)
+			w.abandoned = nil
+		}
+	}
+	for _, s := range r.members {
+		if r.sessions[s.id] != s {
+			continue
+		}
+		wasGone := s.gone
+		r.remove(s)
+		if !wasGone {
+			closeRelease{to: s, msg: why}.leave(r)
+		}
+	}
+	r.deactivate()
+}
+
+// panicked closes a room whose turns do nothing but panic.
+func (r *room) panicked() {
+	now := time.Now()
+	r.panics = append(r.panics, now)
+	if len(r.panics) > maxPanics {
+		r.panics = r.panics[1:]
+		if now.Sub(r.panics[0]) < panicWindow {
+			r.close(&actors.Close{Code: conn.CloseRoomFailed, Reason: "the room failed repeatedly"})
+		}
+	}
+}
+
+// checkTurn is what Options.CheckTurns asks for: a read-only turn must have left the state as it was, and state and
+// session data must survive a snapshot; the room goes on with what came back from one.
+func (r *room) checkTurn(t *turn, err error) error {
+	var problems []error
+	if t.before != nil {
+		if now, encodeErr := r.kind.encodeState(r.state); encodeErr == nil && !bytes.Equal(now, t.before) {
+			problems = append(problems, fmt.Errorf("room: the read-only turn of %s changed the state; register the call with room.Handle", t.name))
+		}
+	}
+	if e := r.kind.reloadState(r.state); e != nil {
+		problems = append(problems, fmt.Errorf("room: the state of %s after %s does not survive a snapshot: %w", r.id, t.name, e))
+	}
+	for _, s := range r.members {
+		if e := r.kind.reloadData(s.public); e != nil {
+			problems = append(problems, fmt.Errorf("room: the data of session %s in %s after %s does not survive a snapshot: %w", s.id, r.id, t.name, e))
+		}
+	}
+	if problems == nil {
+		return err
+	}
+	return errors.Join(append(problems, err)...)
+}

@@ -1,0 +1,289 @@
+package room
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gosocka/socka/actors"
+	"github.com/gosocka/socka/conn"
+	"github.com/gosocka/socka/contract"
+	"github.com/gosocka/socka/wire"
+)
+
+// Options configure a [Server]. Nil, and every zero field, means the stated default.
+type Options struct {
+	// Wire is the encoding of connections that do not ask for one with wire=json or wire=msgpack in the URL. Default JSON.
+	Wire wire.Format
+
+	// Conn sets the limits of connections, the allowed origins and the trusted proxies. Its Logger and Hooks are set by the server.
+	Conn conn.Options
+
+	// MaxRooms bounds the rooms that run at a time; a further one is refused with 503. Default 100,000; negative: no limit.
+	MaxRooms int
+
+	// RoomsPerSecond and RoomBurst limit how fast one client address (an IPv6 /64) may cause rooms to be started; beyond
+	// it requests are refused with 429. Default 10 per second after a burst of 200; a negative rate: no limit.
+	RoomsPerSecond float64
+	RoomBurst      int
+
+	// AllRoomsPerSecond and AllRoomBurst limit the same for all addresses together. Default 1,000 per second after
+	// 10,000; a negative rate: no limit.
+	AllRoomsPerSecond float64
+	AllRoomBurst      int
+
+	// ExposeErrors answers errors without a code with their own text instead of "internal error". For development.
+	ExposeErrors bool
+
+	// CheckTurns makes every turn prove itself: state and session data are passed through the snapshot codec after it, so that nothing that a
+	// snapshot would lose can be relied on, and a read-only turn that changes the state fails. For tests; it costs an encoding of the state per turn.
+	CheckTurns bool
+
+	// Logger takes what no hook takes. Default slog.Default().
+	Logger *slog.Logger
+
+	// Hooks observe what happens.
+	Hooks Hooks
+}
+
+// Server runs rooms and is the http.Handler that their clients connect to, at {prefix}/{kind}/{room}. Mount it wherever
+// you like: it looks at the last two elements of the path. Its methods may be called from any goroutine.
+type Server struct {
+	opts    Options
+	log     *slog.Logger
+	hooks   *observer
+	kinds   map[string]*kind
+	system  *actors.System
+	gateway *conn.Gateway
+	rooms   *registry
+	starts  *buckets
+	waits   waits
+
+	base    context.Context // ends when rooms must stop at once
+	cut     context.CancelFunc
+	working sync.WaitGroup // work of Go and HandleAsync
+	spawned atomic.Uint64
+
+	shutdown sync.Once
+	closed   atomic.Bool
+}
+
+// NewServer makes a server for the kinds of rooms that the definitions describe. It fails if a definition is not complete:
+// no contract, a call without a handler, two definitions of one kind, or a State or Data type that a snapshot could not keep (a chan, a func, an
+// unexported field without `json:"-"`, an interface), naming the field; and if an option makes no sense.
+func NewServer(opts *Options, defs ...AnyDefinition) (*Server, error) {
+	s := &Server{kinds: make(map[string]*kind)}
+	if opts != nil {
+		s.opts = *opts
+	}
+	if len(defs) == 0 {
+		return nil, errors.New("room: NewServer needs at least one Definition")
+	}
+	for _, d := range defs {
+		k, err := d.erase()
+		if err != nil {
+			return nil, err
+		}
+		if s.kinds[k.name] != nil {
+			return nil, fmt.Errorf("room: two definitions of kind %q; set Definition.Kind to tell them apart", k.name)
+		}
+		s.kinds[k.name] = k
+	}
+	if s.opts.Wire != wire.JSON && s.opts.Wire != wire.Msgpack {
+		return nil, fmt.Errorf("room: Options.Wire is %d, neither wire.JSON nor wire.Msgpack", s.opts.Wire)
+	}
+	if s.log = s.opts.Logger; s.log == nil {
+		s.log = slog.Default()
+	}
+	s.hooks = &observer{Hooks: s.opts.Hooks, log: s.log}
+	s.system = actors.NewSystem(&actors.Options{Logger: s.log})
+	s.opts.Conn.Logger = s.log
+	s.opts.Conn.Hooks = s.connHooks()
+	gateway, err := conn.NewGateway(s.system, &s.opts.Conn)
+	if err != nil {
+		return nil, err
+	}
+	s.gateway = gateway
+	s.rooms = newRegistry(orDefault(s.opts.MaxRooms, 100_000))
+	s.starts = newBuckets(
+		orRate(s.opts.RoomsPerSecond, 10), orDefault(s.opts.RoomBurst, 200),
+		orRate(s.opts.AllRoomsPerSecond, 1000), orDefault(s.opts.AllRoomBurst, 10_000))
+	s.base, s.cut = context.WithCancel(context.Background())
+	s.log.Info("socka: rooms keep their state in memory; it ends with the process")
+	return s, nil
+}
+
+func orRate(v, def float64) float64 {
+	if v == 0 {
+		return def
+	}
+	return v
+}
+
+// connHooks reports what happens on connections as what happens in rooms.
+func (s *Server) connHooks() conn.Hooks {
+	return conn.Hooks{
+		Malformed: func(c conn.Info, err error) {
+			s.hooks.validationError(ValidationErrorEvent{ID: ID{c.Kind, c.Room}, Session: c.Session, Input: true, Err: err})
+		},
+		Closed: func(c conn.Info, e conn.CloseInfo) {
+			s.hooks.close(CloseEvent{ID: ID{c.Kind, c.Room}, Session: c.Session, Code: e.Code, Reason: e.Reason, ByPeer: e.ByPeer, Err: e.Err})
+		},
+	}
+}
+
+// ServeHTTP takes a WebSocket upgrade to {prefix}/{kind}/{room}. What it refuses it answers as text: 404 unknown kind,
+// 400 bad room name or parameter, 426 not a WebSocket upgrade, 403 foreign origin, 429 too many connections or new rooms from one address, 503 full or shutting down, else
+// the status of the error of Authenticate or MayCreate.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if err := s.serve(w, r); err != nil {
+		status, message := statusOf(err)
+		var refusal *conn.Refusal
+		if errors.As(err, &refusal) {
+			maps.Copy(w.Header(), refusal.Header)
+		}
+		var coded *contract.Error
+		if errors.As(err, &coded) && coded.RetryAfter > 0 {
+			w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(coded.RetryAfter.Seconds()))))
+		}
+		http.Error(w, message, status)
+	}
+}
+
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
+	id, ok := idOf(r)
+	k := s.kinds[id.Kind]
+	if !ok || k == nil {
+		return &conn.Refusal{Status: http.StatusNotFound, Message: fmt.Sprintf("no such kind of room: %q; the path is {prefix}/{kind}/{room}", id.Kind)}
+	}
+	if err := ValidName(id.Name); err != nil {
+		return &conn.Refusal{Status: http.StatusBadRequest, Message: err.Error()}
+	}
+	r, format, err := s.readQuery(r)
+	if err != nil {
+		return err
+	}
+	admission, err := s.gateway.Admit(r)
+	if err != nil {
+		return err
+	}
+	defer admission.Release()
+	ctx, cancel := context.WithDeadline(r.Context(), admission.Deadline())
+	defer cancel()
+	data, err := s.authenticate(k, r.WithContext(ctx), id, admission.Addr())
+	if err != nil {
+		return err
+	}
+	e, err := s.acquire(id, true)
+	if err != nil {
+		return err
+	}
+	err = admission.Upgrade(w, r, conn.Session{ID: newSessionID(), Kind: id.Kind, Room: id.Name, Format: format, To: e.pid, Data: data})
+	if err != nil {
+		s.rooms.arrived(e) // no Attach will come
+		s.system.Send(e.pid, settle{})
+		var refusal *conn.Refusal
+		if errors.As(err, &refusal) {
+			return err
+		}
+		s.log.Debug("socka: upgrade failed", "room", id, "error", err)
+	}
+	return nil // the socket is no longer the HTTP server's
+}
+
+// authenticate runs the hooks that decide before the upgrade.
+func (s *Server) authenticate(k *kind, r *http.Request, id ID, addr netip.Addr) (any, error) {
+	data, err := k.authenticate(r, id)
+	if err != nil {
+		return nil, s.denied(id, "Authenticate", err)
+	}
+	if s.rooms.has(id) {
+		return data, nil
+	}
+	if err := k.mayCreate(r, id, data); err != nil {
+		return nil, s.denied(id, "MayCreate", err)
+	}
+	if wait := s.starts.take(addr, time.Now()); wait > 0 {
+		return nil, contract.Errorf(contract.RateLimited, "too many new rooms; try again later").WithRetryAfter(wait)
+	}
+	return data, nil
+}
+
+// denied reports an error without a code, and hides it.
+func (s *Server) denied(id ID, name string, err error) error {
+	if _, coded := asCoded(err); coded {
+		return err
+	}
+	s.hooks.handlerError(HandlerErrorEvent{ID: id, Name: name, Err: err})
+	if s.opts.ExposeErrors {
+		return &conn.Refusal{Status: http.StatusForbidden, Message: err.Error()}
+	}
+	return &conn.Refusal{Status: http.StatusForbidden, Message: "forbidden"}
+}
+
+func statusOf(err error) (status int, message string) {
+	var refusal *conn.Refusal
+	if errors.As(err, &refusal) {
+		return refusal.Status, refusal.Message
+	}
+	var coded *contract.Error
+	if errors.As(err, &coded) {
+		return coded.Code.HTTPStatus(), coded.Message
+	}
+	return http.StatusInternalServerError, redacted
+}
+
+// readQuery reads what the library itself takes from the URL, and gives the request without the resume key (sid), a secret that hooks must not
+// see.
+func (s *Server) readQuery(r *http.Request) (*http.Request, wire.Format, error) {
+	format := s.opts.Wire
+	if r.URL.RawQuery == "" {
+		return r, format, nil
+	}
+	query := r.URL.Query()
+	if name := query.Get("wire"); name != "" {
+		var err error
+		if format, err = wire.ParseFormat(name); err != nil {
+			return nil, 0, &conn.Refusal{Status: http.StatusBadRequest, Message: fmt.Sprintf("wire=%q: want json or msgpack", name)}
+		}
+	}
+	if query.Has("sid") {
+		query.Del("sid")
+		url := *r.URL
+		url.RawQuery = query.Encode()
+		r = r.WithContext(r.Context())
+		r.URL, r.RequestURI = &url, url.RequestURI()
+	}
+	return r, format, nil
+}
+
+// acquire finds or starts a room; see registry.
+func (s *Server) acquire(id ID, create bool) (*entry, error) {
+	if !create {
+		return s.rooms.acquire(id, nil)
+	}
+	return s.rooms.acquire(id, func(e *entry) (*actors.PID, error) {
+		r := &room{server: s, kind: s.kinds[id.Kind], id: id, ref: e, alone: []string{id.String()}}
+		pid, err := s.system.Spawn("room/"+id.String()+"#"+strconv.FormatUint(s.spawned.Add(1), 36), r)
+		r.self = pid // nobody knows the PID yet, so no message can have come
+		return pid, err
+	})
+}
+
+// newSessionID makes a public session id: 128 random bits, base64url.
+func newSessionID() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}

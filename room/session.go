@@ -1,0 +1,47 @@
+package room
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/gosocka/socka/actors"
+	"github.com/gosocka/socka/wire"
+)
+
+// Session is one client's membership in a room. A handler may read and change Data; like the room's state it belongs to
+// the room, so it must not be touched outside a turn.
+type Session[Data any] struct {
+	Data Data
+	s    *session
+}
+
+// ID is the session's public id, made by the server: 22 characters, unique, safe to show to other clients.
+func (s *Session[Data]) ID() string { return s.s.id }
+
+// Addr is the client's address, found out by conn.Options.TrustedProxies when it is behind a proxy.
+func (s *Session[Data]) Addr() netip.Addr { return s.s.addr }
+
+// AttachedAt is when the session entered the room.
+func (s *Session[Data]) AttachedAt() time.Time { return s.s.attachedAt }
+
+// Connected says whether the session still is in its room with a socket to send to. What is sent to one that is not is
+// dropped without an error.
+func (s *Session[Data]) Connected() bool { return !s.s.gone }
+
+// session is the room's side of a session, without type parameters. Only the room's turns touch it.
+type session struct {
+	id         string
+	pid        *actors.PID
+	format     wire.Format
+	addr       netip.Addr
+	attachedAt time.Time
+	public     any // *Session[Data]
+
+	gone      bool // closed by a turn or detached: nothing is sent to it or taken from it any more
+	detaching bool // OnDetach has begun
+
+	// While an async call of the session runs, what the session sent after it waits here: *actors.Call, then perhaps one
+	// *actors.Detach. The gateway's limit on calls in flight bounds it.
+	async   *work
+	waiting []any
+}

@@ -1,0 +1,199 @@
+package room
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/gosocka/socka/actors"
+	"github.com/gosocka/socka/conn"
+	"github.com/gosocka/socka/contract"
+	"github.com/gosocka/socka/wire"
+)
+
+// Turn is what a handler or hook has in its hands: the room's state and the session that caused the turn. It is the only
+// turn of its room while it lasts, so State and Data may be changed freely, without locks. It ends when the function
+// returns: using it later, in a goroutine for example, panics.
+type Turn[State, Data any] struct {
+	// State is the room's state.
+	State *State
+	// Session is the session whose call, attach or detach this is. It is nil in a tick, in an Ask from the server side,
+	// and in a continuation of [Go] or [HandleAsync] whose session has left.
+	Session *Session[Data]
+
+	t *turn
+}
+
+// ID names the room.
+func (t *Turn[State, Data]) ID() ID { return t.live().room.id }
+
+// Sessions lists the sessions in the room, in order of joining. The slice is the caller's.
+func (t *Turn[State, Data]) Sessions() []*Session[Data] {
+	members := t.live().room.members
+	list := make([]*Session[Data], 0, len(members))
+	for _, s := range members {
+		list = append(list, s.public.(*Session[Data]))
+	}
+	return list
+}
+
+// Close removes a session from the room when this turn has succeeded: what the turn sends to it, its answer included, still
+// goes out, then its connection closes with the code and the reason (at most 123 bytes), and OnDetach runs for it. Code 0
+// means conn.CloseKicked; codes of the application are 4000 to 4399.
+func (t *Turn[State, Data]) Close(s *Session[Data], code uint16, reason string) {
+	in := t.writing("Close")
+	if s == nil || s.s.gone {
+		return
+	}
+	if code == 0 {
+		code = conn.CloseKicked
+	}
+	in.leaving = append(in.leaving, closeRelease{to: s.s, msg: &actors.Close{Code: code, Reason: reason}})
+}
+
+// CloseRoom ends the room after this turn if it succeeds: OnDetach runs for every session, all connections close with the code (0
+// means conn.CloseRoomClosed) and the reason, and the state is gone. Who comes next finds a new room.
+func (t *Turn[State, Data]) CloseRoom(code uint16, reason string) {
+	in := t.writing("CloseRoom")
+	if code == 0 {
+		code = conn.CloseRoomClosed
+	}
+	in.closing = &actors.Close{Code: code, Reason: reason}
+}
+
+func (t *Turn[State, Data]) live() *turn {
+	if t.t == nil {
+		panic("room: a Turn was used after its turn had ended; pass what you need along, or use room.Go to come back with a fresh one")
+	}
+	return t.t
+}
+
+// writing is live, and refuses what a read-only turn may not do.
+func (t *Turn[State, Data]) writing(what string) *turn {
+	in := t.live()
+	if in.read {
+		panic(fmt.Sprintf("room: %s in the read-only turn of %s; register the call with room.Handle instead of room.HandleRead", what, in.name))
+	}
+	return in
+}
+
+// typedTurn gives the handler's view of a turn. The caller ends it.
+func typedTurn[State, Data any](t *turn) *Turn[State, Data] {
+	typed := &Turn[State, Data]{State: t.room.state.(*State), t: t}
+	if t.session != nil {
+		typed.Session = t.session.public.(*Session[Data])
+	}
+	return typed
+}
+
+func (t *Turn[State, Data]) end() { t.State, t.Session, t.t = nil, nil, nil }
+
+// stage is how far a call's turn has come: whose fault its error is.
+type stage uint8
+
+const (
+	stageHandler stage = iota // the application's code
+	stageInput                // the input did not pass its schema
+	stageOutput               // the output or a push did not
+)
+
+// turn is one turn without type parameters.
+type turn struct {
+	room    *room
+	name    string   // the call's name, or "OnAttach" and so on
+	session *session // nil when no session caused it
+	format  wire.Format
+	read    bool
+	ctx     *turnContext
+	began   time.Time
+
+	stage   stage
+	out     []release      // what leaves if the turn succeeds, in order
+	leaving []closeRelease // sessions closed by this turn
+	closing *actors.Close  // the room is to end
+	invalid error          // the first push that did not pass its schema; fails the turn
+	async   *work          // begun by the begin turn of an async call
+	before  []byte         // the state of before a read-only turn, when turns are checked
+}
+
+// run runs f as one turn and settles it: outputs go to the release queue if f succeeded and are dropped if not. after, if
+// not nil, adds what is sent in either case, behind the turn's own outputs: the answer.
+func (t *turn) run(f func(t *turn) error, after func(err error) release) {
+	r := t.room
+	r.turns++
+	number := r.turns
+	t.began = time.Now()
+	t.ctx = r.newTurnContext(t)
+	err := t.guard(f)
+	if err == nil && t.invalid != nil {
+		t.stage, err = stageOutput, t.invalid
+	}
+	t.ctx.end()
+	if r.server.opts.CheckTurns {
+		err = r.checkTurn(t, err)
+	}
+	if err != nil {
+		t.out, t.leaving, t.closing = nil, nil, nil
+		t.report(err)
+	}
+	if after != nil {
+		if e := after(err); e != nil {
+			t.out = append(t.out, e)
+		}
+	}
+	for _, e := range t.leaving {
+		e.to.gone = true
+		t.out = append(t.out, e)
+	}
+	r.server.hooks.turn(TurnEvent{ID: r.id, Name: t.name, Session: t.sessionID(), Duration: time.Since(t.began), Err: err})
+	r.releases.add(number, t.out)
+	r.releases.durable(number, r)
+
+	for _, e := range t.leaving {
+		r.remove(e.to)
+	}
+	if t.closing != nil {
+		r.close(t.closing)
+	}
+	if _, panicked := err.(*PanicError); panicked {
+		r.panicked()
+	}
+}
+
+// guard turns a panic of f into an error.
+func (t *turn) guard(f func(t *turn) error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			t.stage = stageHandler
+			err = newPanicError(t.name, v)
+		}
+	}()
+	return f(t)
+}
+
+// report tells the hooks of a failed turn.
+func (t *turn) report(err error) {
+	r := t.room
+	if t.stage == stageHandler {
+		r.server.hooks.handlerError(HandlerErrorEvent{ID: r.id, Name: t.name, Session: t.sessionID(), Err: err})
+		return
+	}
+	r.server.hooks.validationError(ValidationErrorEvent{ID: r.id, Name: t.name, Session: t.sessionID(), Input: t.stage == stageInput, Err: err})
+}
+
+func (t *turn) sessionID() string {
+	if t.session == nil {
+		return ""
+	}
+	return t.session.id
+}
+
+// policyOf maps a push's delivery to what the outboxes do.
+func policyOf(d contract.Delivery) actors.Policy {
+	switch d.Mode() {
+	case contract.DeliverDropOldest:
+		return actors.DropOldest
+	case contract.DeliverLatest:
+		return actors.Latest
+	}
+	return actors.Must
+}
