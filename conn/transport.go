@@ -1,0 +1,119 @@
+package conn
+
+import (
+	"errors"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Read is gws's way to the socket. While the connection closes it keeps gws reading, so that the peer's close frame is
+// seen, until readBy.
+func (t *transport) Read(p []byte) (int, error) {
+	c := (*connection)(t)
+	if len(c.early) > 0 {
+		n := copy(p, c.early)
+		if c.early = c.early[n:]; len(c.early) == 0 {
+			c.early = nil
+		}
+		return n, nil
+	}
+	for {
+		n, err := c.nc.Read(p)
+		if n > 0 {
+			if !c.heard.Load() {
+				c.heard.Store(true)
+			}
+			return n, nil // an error comes again
+		}
+		if err != nil && errors.Is(err, os.ErrDeadlineExceeded) && c.noticeClosing() {
+			continue
+		}
+		c.reader.err = err
+		return 0, err
+	}
+}
+
+// noticeClosing is how the reader learns that the connection closes. It returns false if it knew, so that its time is up.
+func (c *connection) noticeClosing() bool {
+	c.mu.Lock()
+	if !c.closing || c.lingers {
+		c.mu.Unlock()
+		return false
+	}
+	c.lingers = true
+	_ = c.nc.SetReadDeadline(c.readBy)
+	c.mu.Unlock()
+	c.detach()
+	return true
+}
+
+// Write takes what gws writes: the answer to the handshake, which goes out at once, then whole frames. Data frames are
+// those that a flusher has gws compress. A close frame is gws's answer to the peer's, or to a fault of the peer.
+func (t *transport) Write(p []byte) (int, error) {
+	c := (*connection)(t)
+	switch {
+	case !c.open:
+		return c.nc.Write(p)
+	case p[0]&opcodeMask == opcodeClose:
+		c.closeByGws(parseCloseFrame(p))
+	case p[0]&opcodeMask <= binaryFrame&opcodeMask:
+		*c.captured = append(*c.captured, p...)
+	}
+	return len(p), nil
+}
+
+// closeByGws begins the end that gws asks for on the read goroutine.
+func (c *connection) closeByGws(code uint16, reason string) {
+	if c.reader.err != nil {
+		return // the stream broke: gws says good-bye to nobody
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing {
+		return
+	}
+	tooBig := "a message is larger than " + strconv.Itoa(c.g.opts.MaxMessageBytes) + " bytes"
+	switch code {
+	case CloseProtocolError:
+		reason = "protocol error"
+	case CloseInvalidData:
+		reason = "text is not UTF-8"
+	case CloseMessageTooBig:
+		reason = tooBig
+	case CloseInternal: // what gws makes of every failure to decompress
+		if strings.Contains(reason, "too large") {
+			code, reason = CloseMessageTooBig, tooBig
+		} else {
+			code, reason = CloseInvalidData, "message cannot be decompressed"
+		}
+	default: // the answer to the peer's close frame; OnClose puts in what the peer said
+		c.endLocked(CloseInfo{Code: code, ByPeer: true}, dropQueue, newCloseFrame(code, ""))
+		return
+	}
+	c.closeLocked(CloseInfo{Code: code, Reason: reason, Err: errors.New("conn: " + reason)}, keepQueue)
+}
+
+// Close is called by gws after its close frame: the connection closes in its own time. Only a handshake is ended by it.
+func (t *transport) Close() error {
+	if !t.open {
+		return t.nc.Close()
+	}
+	return nil
+}
+
+func (t *transport) LocalAddr() net.Addr  { return t.nc.LocalAddr() }
+func (t *transport) RemoteAddr() net.Addr { return t.nc.RemoteAddr() }
+
+// SetDeadline is called by gws around the handshake, whose end stands since Admit.
+func (t *transport) SetDeadline(d time.Time) error {
+	if !d.IsZero() {
+		d = t.handshakeBy
+	}
+	return t.nc.SetDeadline(d)
+}
+
+func (t *transport) SetReadDeadline(time.Time) error  { return nil }
+func (t *transport) SetWriteDeadline(time.Time) error { return nil }
