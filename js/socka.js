@@ -136,8 +136,8 @@ export const RESERVED_CALL_NAMES = Object.freeze([
 
 /**
  * The error of a call, from the server or from this client. Codes that this client gives:
- * `connection_lost` (sent, the connection went before the answer: it may have run), `closed` (the session has ended;
- * not sent), `unavailable` (too many calls wait; not sent), `deadline_exceeded` (`timeoutMs` passed), `invalid_input`
+ * `connection_lost` (sent, the connection went before the answer: it may have run), `closed` (the session has ended; not
+ * sent, unless it was under way when `close()` was called), `unavailable` (too many calls wait; not sent), `deadline_exceeded` (`timeoutMs` passed), `invalid_input`
  * (not sent), `invalid_output` (the answer fails its schema), `protocol_error` (the answer is not one to this call).
  */
 export class SockaError extends Error {
