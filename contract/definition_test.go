@@ -229,6 +229,18 @@ func TestTypesThatCannotTravel(t *testing.T) {
 		{"unique", out[struct {
 			A []int `jsonschema:"uniqueItems=yes"`
 		}], "want true"},
+		{"unique structs", out[struct {
+			A []embedded `jsonschema:"uniqueItems=true"`
+		}], "only strings, integers and booleans can be unique"},
+		{"exclusive float32", out[struct {
+			A float32 `jsonschema:"exclusiveMaximum=1"`
+		}], "a float32 is rounded when it is read; use float64"},
+		{"digits of a float32", out[struct {
+			A float32 `jsonschema:"maximum=0.123456789"`
+		}], "0.123456789 is not a float32"},
+		{"length of a float32", out[struct {
+			A float32 `jsonschema:"maxLength=1"`
+		}], "not known, or not for this type"},
 		{"values of a boolean text", out[struct {
 			A bool `json:",string" jsonschema:"enum=yes"`
 		}], "the type has its values already"},

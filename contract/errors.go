@@ -216,8 +216,8 @@ func CodeOf(err error) Code {
 		return ""
 	}
 	var e *Error
-	if errors.As(err, &e) && e != nil {
-		if e.Code == "" {
+	if errors.As(err, &e) {
+		if e == nil || e.Code == "" {
 			return Unknown
 		}
 		return e.Code

@@ -115,12 +115,17 @@ func generateConstraints(pick chooser, t reflect.Type) string {
 			"pattern=" + patterns[1].expr, "pattern=" + patterns[2].expr, "maxLength=3"}[pick(7)]
 	case integer(k):
 		return []string{"", "minimum=1,maximum=100", "exclusiveMinimum=0", "enum=1,enum=7", "multipleOf=5", "minimum=-300,maximum=300000"}[pick(6)]
-	case float(k):
-		return []string{"", "minimum=-1.5,exclusiveMaximum=150"}[pick(2)]
+	case k == reflect.Float32:
+		return []string{"", "minimum=-1.5,maximum=149.99"}[pick(2)]
+	case k == reflect.Float64:
+		return []string{"", "minimum=-1.5,exclusiveMaximum=150", "multipleOf=0.25"}[pick(3)]
 	case (k == reflect.Slice || k == reflect.Map) && t.Elem().Kind() == reflect.Uint8:
 		return ""
 	case k == reflect.Slice:
-		return []string{"", "minItems=1,maxItems=3", "uniqueItems=true"}[pick(3)]
+		if keepsEquality(t.Elem()) && pick(2) == 1 {
+			return "uniqueItems=true"
+		}
+		return []string{"", "minItems=1,maxItems=3"}[pick(2)]
 	}
 	return ""
 }
@@ -207,7 +212,7 @@ func (b *body) value(t reflect.Type, tag reflect.StructTag, depth int) {
 		}
 		b.WriteString(s)
 	case float(k):
-		b.WriteString([]string{"0", "0.1", "1", "149.99", "-1.5", "1e2", "16777217", "3.4028235e38"}[b.pick(8)])
+		b.WriteString([]string{"0", "0.1", "1", "149.99", "-1.5", "1e2", "16777217", "3.4028235e38", "149.99999999999", "149.990000001", "-1.5000000000001"}[b.pick(11)])
 	case k == reflect.Slice:
 		b.list(t.Elem(), b.pick(5), depth)
 	case k == reflect.Array:

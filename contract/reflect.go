@@ -256,7 +256,7 @@ func (g *generator) fill(s *jsonschema.Schema, t reflect.Type, path string) erro
 		if elem.Kind() == reflect.Pointer {
 			elem = elem.Elem()
 		}
-		if err := checkConstraints(f.tag.Get("jsonschema"), base, hooked(elem)); err != nil {
+		if err := checkConstraints(f.tag.Get("jsonschema"), base, elem, hooked(elem)); err != nil {
 			return &typeError{at, err}
 		}
 		bases[i] = base

@@ -2,7 +2,9 @@ package contract
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"reflect"
 	"regexp"
 	"strconv"
 	"strings"
@@ -28,9 +30,12 @@ func splitTag(tag string) []string {
 
 // checkConstraints refuses a jsonschema tag of which invopop/jsonschema would
 // silently ignore a part, or which would widen what the Go type can hold. The
-// schema s is that of the field's type without the tag; fixed says that the type
-// brings its own and takes descriptions only.
-func checkConstraints(tag string, s *jsonschema.Schema, fixed bool) error {
+// schema s is that of the field's type t without the tag; fixed says that the
+// type brings its own and takes descriptions only.
+//
+// It also refuses what could hold for a body and no longer hold for the same
+// body after it was decoded, because the Go type keeps less than was sent.
+func checkConstraints(tag string, s *jsonschema.Schema, t reflect.Type, fixed bool) error {
 	for _, item := range splitTag(tag) {
 		if item == "required" {
 			continue
@@ -39,14 +44,14 @@ func checkConstraints(tag string, s *jsonschema.Schema, fixed bool) error {
 		if !ok {
 			return fmt.Errorf("cannot read %q in the jsonschema tag; it takes required and name=value", item)
 		}
-		if err := checkConstraint(key, value, s, fixed); err != nil {
+		if err := checkConstraint(key, value, s, t, fixed); err != nil {
 			return fmt.Errorf("%s in the jsonschema tag: %w", key, err)
 		}
 	}
 	return nil
 }
 
-func checkConstraint(key, value string, s *jsonschema.Schema, fixed bool) error {
+func checkConstraint(key, value string, s *jsonschema.Schema, t reflect.Type, fixed bool) error {
 	if key == "title" || key == "description" {
 		return nil
 	}
@@ -64,9 +69,15 @@ func checkConstraint(key, value string, s *jsonschema.Schema, fixed bool) error 
 			if value != "true" {
 				return fmt.Errorf("want true, got %q", value)
 			}
+			if !keepsEquality(t.Elem()) {
+				return fmt.Errorf("items of type %s that differ as sent may be equal once read; only strings, integers and booleans can be unique", t.Elem())
+			}
 			return nil
 		}
 		s = s.Items
+		if t = t.Elem(); t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
 	}
 	switch s.Type {
 	case "string":
@@ -93,6 +104,9 @@ func checkConstraint(key, value string, s *jsonschema.Schema, fixed bool) error 
 			return nil
 		}
 	case "integer", "number":
+		if t.Kind() == reflect.Float32 && key != "example" {
+			return checkFloat32(key, value)
+		}
 		switch key {
 		case "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "enum", "example":
 			_, err := checkNumber(value)
@@ -105,8 +119,37 @@ func checkConstraint(key, value string, s *jsonschema.Schema, fixed bool) error 
 			return err
 		}
 	}
-	return fmt.Errorf("not known, or not for this type; the package documentation lists what there is")
+	return errKeyword
 }
+
+// keepsEquality reports whether values of t are equal exactly if their trees are.
+func keepsEquality(t reflect.Type) bool {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	k := t.Kind()
+	return !opaque(t) && !hooked(t) && (k == reflect.String || k == reflect.Bool || integer(k))
+}
+
+// checkFloat32 refuses what rounding to a float32 could break.
+func checkFloat32(key, value string) error {
+	switch key {
+	case "minimum", "maximum", "enum":
+		f, err := checkNumber(value)
+		if err != nil {
+			return err
+		}
+		if short, _ := strconv.ParseFloat(strconv.FormatFloat(f, 'g', -1, 32), 64); short != f {
+			return fmt.Errorf("%s is not a float32; use float64 or fewer digits", value)
+		}
+		return nil
+	case "exclusiveMinimum", "exclusiveMaximum", "multipleOf":
+		return fmt.Errorf("a float32 is rounded when it is read; use float64")
+	}
+	return errKeyword
+}
+
+var errKeyword = errors.New("not known, or not for this type; the package documentation lists what there is")
 
 func checkCount(value string) error {
 	if _, err := strconv.ParseUint(value, 10, 31); err != nil {
