@@ -276,6 +276,9 @@ func plainOf(tree any) (any, *ValueError) {
 	case nil, bool, string:
 		return t, nil
 	case []any:
+		if len(t) == 0 {
+			return emptyArray, nil
+		}
 		a := make([]any, len(t))
 		for i, e := range t {
 			var err *ValueError

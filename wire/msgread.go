@@ -39,6 +39,7 @@ type msgReader struct {
 	pos  int
 	why  string
 	deep bool
+	room int // elements for which room was made before they were read
 }
 
 func (r *msgReader) fail(why string) bool {
@@ -169,6 +170,14 @@ func (r *msgReader) counted(kind tokenKind, n uint64) (token, bool) {
 		return token{}, r.fail("more elements announced than bytes left")
 	}
 	return token{kind: kind, n: int(n)}, true
+}
+
+// makeRoom returns the number of elements, n at most, to make room for before reading them. All of a well-formed message's
+// elements together are at most its bytes; what announces more gets nothing.
+func (r *msgReader) makeRoom(n int) int {
+	n = min(n, len(r.data)-r.room)
+	r.room += n
+	return n
 }
 
 func (r *msgReader) sized(kind tokenKind, size uint64) (token, bool) {

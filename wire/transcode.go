@@ -222,7 +222,7 @@ func (t *transcoder) msgArray(n, depth int) *ValueError {
 	for i := range n {
 		tok, ok := t.msg.next()
 		if !ok {
-			return t.msgSyntax()
+			return t.msgSyntax().inElem(i)
 		}
 		t.dst = appendComma(t.dst, t.to, i)
 		if err := t.fromMsgpack(tok, depth-1); err != nil {
@@ -248,7 +248,7 @@ func (t *transcoder) msgMap(n, depth int) *ValueError {
 		}
 		tok, ok := t.msg.next()
 		if !ok {
-			return t.msgSyntax()
+			return t.msgSyntax().inField(string(key))
 		}
 		if tok.kind == tokUndefined {
 			continue

@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -51,10 +52,10 @@ func Parse(f Format, data []byte) (any, error) {
 	return v, nil
 }
 
-// Until their elements are there, arrays and maps get room for at most this many.
-const firstRoom = 16
-
 var emptyArray any = []any{}
+
+// absent marks, in a map that is being read, the keys whose value is undefined.
+type absent struct{}
 
 type jsonParser struct {
 	r   jsonReader
@@ -217,7 +218,7 @@ func parseMsgpack(r *msgReader, t token, depth int) (any, *ValueError) {
 		if t.n == 0 {
 			return emptyArray, nil
 		}
-		a := make([]any, 0, min(t.n, firstRoom))
+		a := make([]any, 0, r.makeRoom(t.n))
 		for i := range t.n {
 			v, _, err := parseElement(r, depth)
 			if err != nil {
@@ -227,7 +228,8 @@ func parseMsgpack(r *msgReader, t token, depth int) (any, *ValueError) {
 		}
 		return a, nil
 	}
-	m := make(map[string]any, min(t.n, firstRoom))
+	m := make(map[string]any, r.makeRoom(t.n))
+	dropped := false
 	for range t.n {
 		raw, ok := r.key()
 		if !ok {
@@ -241,9 +243,13 @@ func parseMsgpack(r *msgReader, t token, depth int) (any, *ValueError) {
 		if err != nil {
 			return nil, err.inField(key)
 		}
-		if !undef {
-			m[key] = v
+		if undef {
+			v, dropped = absent{}, true
 		}
+		m[key] = v
+	}
+	if dropped {
+		maps.DeleteFunc(m, func(_ string, v any) bool { return v == absent{} })
 	}
 	return m, nil
 }
