@@ -140,7 +140,14 @@ func moveRefs(v any, at string) {
 			v["$ref"] = (&url.URL{Fragment: at}).String() + to[1:]
 		}
 		for k, e := range v {
-			if k != "enum" && k != "const" {
+			switch keywords[k] {
+			case literal, literals, annotation, plainValue:
+			case mapOfSchemas, dependencyMap:
+				m, _ := e.(map[string]any) // whose keys are not keywords
+				for _, e := range m {
+					moveRefs(e, at)
+				}
+			default:
 				moveRefs(e, at)
 			}
 		}
