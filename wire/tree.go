@@ -22,7 +22,7 @@ import (
 // absent key in a map, nil in an array and at the top. Repeated keys, half surrogate pairs and values nested deeper than
 // [MaxDepth] are refused in both formats.
 //
-// The error is a [*ValueError]. Memory used is at most a fixed multiple of the input.
+// The error is a [*ValueError]. Memory used is at most a fixed multiple of the input, whatever lengths it announces.
 func Parse(f Format, data []byte) (any, error) {
 	var v any
 	var err *ValueError
