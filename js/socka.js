@@ -690,7 +690,7 @@ export class SockaSession {
   /** @param {string} eventName @param {unknown} body */
   #deliver(eventName, body) {
     const handlers = this.#listeners.get(eventName); // control pushes and unknown ones have no handlers
-    if (!handlers || this.#closedHere) return;
+    if (!handlers) return;
     return validate(this.#contract?.pushes?.[eventName], body, (payload, problem) => {
       if (problem !== undefined) {
         const error = new SockaError(`push ${eventName} fails its schema: ${problem}`, { code: "invalid_output" });

@@ -154,6 +154,23 @@ test("maxAttempts ends the session; connect() starts it again", async () => {
   made.socket.accept();
   await again;
   assert.equal(made.session.status, "open");
+  made.socket.drop();
+  assert.deepEqual(made.timers.pending, [1000], "as if for the first time");
+});
+
+test("a status listener may close the session: no socket is opened, onOpen is not called", () => {
+  const early = setup({ autoConnect: false });
+  early.session.onStatusChange((status) => { if (status === "connecting") early.session.close(); });
+  early.session.connect();
+  assert.equal(early.FakeWebSocket.sockets.length, 0);
+
+  const opened = [];
+  const late = setup({ onOpen: () => opened.push("open") });
+  late.session.onStatusChange((status) => { if (status === "open") late.session.close(); });
+  late.socket.accept();
+  assert.equal(late.session.status, "closed");
+  assert.deepEqual(opened, []);
+  assert.deepEqual(late.timers.pending, []);
 });
 
 test("losing the connection rejects what was sent, keeps what was not, resends nothing", async () => {

@@ -111,6 +111,15 @@ test("contract: asynchronous schemas keep pushes and answers in order", async ()
   session.close();
 });
 
+test("contract: a push still with its schema when the session closes is not delivered", async () => {
+  const seen = [];
+  const { session, socket } = open({ contract: { calls: {}, pushes: { n: laterNum } }, pushHandlers: { n: (p) => seen.push(p.n) } });
+  socket.push("n", { n: 1 });
+  session.close();
+  for (let i = 0; i < 3; i++) await settle();
+  assert.deepEqual(seen, []);
+});
+
 test("waitForPush: the next one that the predicate accepts", async () => {
   const { session, socket } = open();
   const waiting = session.subscribe.waitForPush("n", { predicate: (p) => p.n > 1 });

@@ -1,9 +1,11 @@
 // Over real sockets on the loopback interface, against a server scripted per test.
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { createServer } from "node:net";
 import { test } from "node:test";
 import { WebSocket, WebSocketServer } from "ws";
 import { SockaSession } from "../socka.js";
+import { FakeTimers } from "./support/fake.js";
 
 /** Answers every request by `handle(frame, reply)`; closes with the test. */
 async function serve(t, handle, options = {}) {
@@ -103,6 +105,21 @@ test("close() reaches the server with its code, and before the connection opens 
   });
   hasty.close();
   await closed;
+  assert.deepEqual(errors, []);
+});
+
+test("a server that never answers the upgrade is given up quietly", async (t) => {
+  const silent = createServer().listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  t.after(() => silent.close());
+  const timers = new FakeTimers();
+  const errors = [];
+  const session = connect(t, { url: `ws://127.0.0.1:${silent.address().port}/`, timers, onError: (event) => errors.push(event) });
+  const [socket] = await once(silent, "connection");
+  socket.resume();
+  timers.advance(20_000);
+  assert.equal(session.status, "reconnecting");
+  await once(socket, "close");
   assert.deepEqual(errors, []);
 });
 
