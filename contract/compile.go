@@ -41,6 +41,7 @@ func ParseSchema(jsonSchema string) (Schema, error) {
 type compiled struct {
 	doc    json.RawMessage
 	schema *gojsonschema.Schema
+	fast   *acceptor // nil if only schema can tell
 }
 
 func compile(doc []byte) (*compiled, error) {
@@ -59,6 +60,7 @@ func compile(doc []byte) (*compiled, error) {
 	if err := prepare(tree); err != nil {
 		return nil, err
 	}
+	fast := newAcceptor(tree) // before gojsonschema, which changes the tree
 	l := gojsonschema.NewSchemaLoader()
 	l.AutoDetect = false
 	l.Draft = gojsonschema.Draft7
@@ -67,7 +69,7 @@ func compile(doc []byte) (*compiled, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the JSON Schema does not compile: %s", strings.TrimSpace(err.Error()))
 	}
-	return &compiled{doc: bytes.Clone(doc), schema: s}, nil
+	return &compiled{doc: bytes.Clone(doc), schema: s, fast: fast}, nil
 }
 
 // JSONSchema returns the document as it was given.
@@ -75,6 +77,14 @@ func (c *compiled) JSONSchema() json.RawMessage { return bytes.Clone(c.doc) }
 
 // Validate checks a tree. It reads the tree only.
 func (c *compiled) Validate(tree any) []Issue {
+	if c.fast != nil && c.fast.accept(tree) {
+		return nil
+	}
+	return c.thorough(tree)
+}
+
+// thorough checks a tree with gojsonschema.
+func (c *compiled) thorough(tree any) []Issue {
 	r, err := c.schema.Validate(gojsonschema.NewRawLoader(tree))
 	if err != nil {
 		return []Issue{{Message: err.Error()}}

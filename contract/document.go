@@ -137,7 +137,7 @@ func moveRefs(v any, at string) {
 	switch v := v.(type) {
 	case map[string]any:
 		if to, ok := v["$ref"].(string); ok && (to == "#" || strings.HasPrefix(to, "#/")) {
-			v["$ref"] = (&url.URL{Fragment: at}).String() + to[1:]
+			v["$ref"] = "#" + (&url.URL{Fragment: at}).EscapedFragment() + to[1:]
 		}
 		for k, e := range v {
 			switch keywords[k] {

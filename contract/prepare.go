@@ -188,7 +188,7 @@ func (p *preparer) keyword(m map[string]any, key string, kind keyword, at string
 		if err != nil {
 			return fmt.Errorf("at %s: %w", at, err)
 		}
-		m[key] = (&url.URL{Fragment: to[1:]}).String()
+		m[key] = "#" + (&url.URL{Fragment: to[1:]}).EscapedFragment()
 		p.sameValue[at] = append(p.sameValue[at], to)
 	}
 	return nil
@@ -214,7 +214,10 @@ func target(v any) (string, error) {
 	return strings.Join(steps, "/"), nil
 }
 
-var escapeStep = strings.NewReplacer("~", "~0", "/", "~1")
+var (
+	escapeStep   = strings.NewReplacer("~", "~0", "/", "~1")
+	unescapeStep = strings.NewReplacer("~1", "/", "~0", "~")
+)
 
 // canonical brings the numbers of a constant into the form of those of bodies.
 func canonical(v any) (any, error) {

@@ -190,6 +190,9 @@ func TestRawSchema(t *testing.T) {
 			t.Errorf("%s: %v", test.schema, err)
 			continue
 		}
+		if tree, _ := wire.Parse(wire.JSON, []byte(test.body)); checkFast(s.(*compiled), tree) != nil {
+			t.Errorf("%s of %s: %v", test.schema, test.body, checkFast(s.(*compiled), tree))
+		}
 		if got := validate(t, s, test.body); got != test.want {
 			t.Errorf("%s of %s:\n got %s\nwant %s", test.schema, test.body, got, test.want)
 		}
