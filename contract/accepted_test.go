@@ -210,8 +210,8 @@ func same(t reflect.Type, quoted bool, in, out any) error {
 		}
 		return nil
 	case float(k):
-		a, _ := strconv.ParseFloat(string(in.(json.Number)), t.Bits())
-		b, _ := strconv.ParseFloat(string(out.(json.Number)), t.Bits())
+		a, _ := strconv.ParseFloat(fmt.Sprint(in), t.Bits()) // text if quoted
+		b, _ := strconv.ParseFloat(fmt.Sprint(out), t.Bits())
 		if a != b {
 			return differ
 		}
@@ -283,7 +283,8 @@ func leftOut(f field, tree any) bool {
 	}
 	v := reflect.New(f.typ)
 	if f.quoted {
-		return tree == "0"
+		n, err := strconv.ParseFloat(fmt.Sprint(tree), 64)
+		return tree == "false" || err == nil && n == 0
 	}
 	if err := wire.Bind(tree, v.Interface()); err != nil {
 		return false

@@ -129,7 +129,7 @@ func checkField(sf reflect.StructField) error {
 			case "omitempty":
 				omit = o
 				if k := sf.Type.Kind(); k == reflect.Struct || k == reflect.Array && sf.Type.Len() > 0 {
-					return fmt.Errorf("omitempty never leaves out a %s; use omitzero or a pointer", k)
+					return fmt.Errorf("omitempty never leaves out %s; use omitzero or a pointer", sf.Type)
 				}
 			case "omitzero":
 				omit = o

@@ -41,6 +41,7 @@ var (
 		reflect.TypeFor[int32](), reflect.TypeFor[uint32](), reflect.TypeFor[int64](), reflect.TypeFor[uint64](),
 		reflect.TypeFor[float32](), reflect.TypeFor[time.Time](), reflect.TypeFor[[]byte](), reflect.TypeFor[any](),
 		reflect.TypeFor[json.RawMessage](), reflect.TypeFor[time.Duration](), reflect.TypeFor[generatedRow](), reflect.TypeFor[json.Number](),
+		reflect.TypeFor[generatedConflict](),
 	}
 )
 
@@ -55,6 +56,13 @@ type generatedRow struct {
 type generatedBase struct {
 	ID   int32  `json:"id"`
 	Text string // another name than the outer "text": names match exactly
+}
+
+// generatedConflict brings names that hide one another.
+type generatedConflict struct {
+	inner
+	Outer
+	Name bool `json:"name"`
 }
 
 // generateStruct makes a struct type with tags.
@@ -93,7 +101,7 @@ func generateField(pick chooser, goName, name string, depth int) reflect.StructF
 		}
 	}
 	constraints := ""
-	if k := elem.Kind(); integer(k) && pick(8) == 0 {
+	if k := elem.Kind(); (integer(k) || float(k) || k == reflect.Bool) && pick(8) == 0 {
 		jsonTag += ",string"
 	} else {
 		constraints = generateConstraints(pick, elem)
@@ -204,7 +212,11 @@ func (b *body) value(t reflect.Type, tag reflect.StructTag, depth int) {
 	case k == reflect.String:
 		b.text(constraints)
 	case k == reflect.Bool:
-		b.WriteString([]string{"true", "false"}[b.pick(2)])
+		s := []string{"true", "false"}[b.pick(2)]
+		if strings.Contains(tag.Get("json"), ",string") {
+			s = `"` + s + `"`
+		}
+		b.WriteString(s)
 	case integer(k):
 		s := []string{"0", "1", "7", "100", "1.0", "1e2", "-1", "127", "128", "40000", "5e0", "-0.0"}[b.pick(12)]
 		if strings.Contains(tag.Get("json"), ",string") {
@@ -212,7 +224,11 @@ func (b *body) value(t reflect.Type, tag reflect.StructTag, depth int) {
 		}
 		b.WriteString(s)
 	case float(k):
-		b.WriteString([]string{"0", "0.1", "1", "149.99", "-1.5", "1e2", "16777217", "3.4028235e38", "149.99999999999", "149.990000001", "-1.5000000000001"}[b.pick(11)])
+		s := []string{"0", "0.1", "1", "149.99", "-1.5", "1e2", "16777217", "3.4028235e38", "149.99999999999", "149.990000001", "-1.5000000000001"}[b.pick(11)]
+		if strings.Contains(tag.Get("json"), ",string") {
+			s = `"` + s + `"`
+		}
+		b.WriteString(s)
 	case k == reflect.Slice:
 		b.list(t.Elem(), b.pick(5), depth)
 	case k == reflect.Array:

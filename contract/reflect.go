@@ -82,7 +82,7 @@ func (g *generator) schema(t reflect.Type, path string) (*jsonschema.Schema, err
 		return s, nil
 	case k == reflect.Pointer:
 		if e := t.Elem().Kind(); e == reflect.Pointer || e == reflect.Interface {
-			return nil, cannot(path, "%s is a pointer to a %s, which has more than one way to be nothing", t, e)
+			return nil, cannot(path, "%s has more than one way to be nothing; use one pointer, or any", t)
 		}
 		return g.schema(t.Elem(), path)
 	case k == reflect.Struct:
@@ -90,7 +90,7 @@ func (g *generator) schema(t reflect.Type, path string) (*jsonschema.Schema, err
 	case k == reflect.Slice, k == reflect.Array, k == reflect.Map:
 		return g.container(t, path)
 	default:
-		return nil, cannot(path, "a %s cannot travel (%s)", k, t)
+		return nil, cannot(path, "%s cannot travel: JSON has no form for a value of kind %s", t, k)
 	}
 }
 
@@ -414,7 +414,7 @@ func (g *generator) walk(t reflect.Type, path string) error {
 	case reflect.Map:
 		err = g.mapSchema(&jsonschema.Schema{}, t, path)
 	case reflect.Chan, reflect.Func, reflect.Complex64, reflect.Complex128, reflect.UnsafePointer, reflect.Uintptr:
-		err = cannot(path, "a %s cannot travel (%s)", t.Kind(), t)
+		err = cannot(path, "%s cannot travel: JSON has no form for a value of kind %s", t, t.Kind())
 	}
 	return err
 }
