@@ -7,9 +7,17 @@ import (
 	"github.com/gosocka/socka/wire"
 )
 
+// Message is embedded in every message of the library. It keeps the engine from logging messages that find nobody, which
+// is ordinary (a Detach for a room that has ended) and would print what they carry; see [Undeliverable] for those that matter.
+type Message struct{}
+
+// IgnoreDeadLetterLogging is the engine's name for that.
+func (Message) IgnoreDeadLetterLogging() {}
+
 // Attach tells a room that a session has a connection now. It is the first message of a session. The room answers nothing
 // when it takes the session, and [Close] when it refuses.
 type Attach struct {
+	Message
 	From    *PID        // the connection
 	Session string      // the public session id, made by the server
 	Format  wire.Format // what the connection speaks
@@ -20,6 +28,7 @@ type Attach struct {
 // Call is a request of a session with its body undecoded: a call, or a one-way call. The gateway numbers a connection's calls
 // from 1; the room takes them in that order and sends one [Answer] for each.
 type Call struct {
+	Message
 	From    *PID
 	Session string
 	Number  uint64
@@ -34,6 +43,7 @@ type Call struct {
 
 // Detach tells a room that the connection of a session is gone. It is the last message of a session.
 type Detach struct {
+	Message
 	From    *PID
 	Session string
 	Code    uint16 // the WebSocket close code; 1006 when the connection broke
@@ -53,6 +63,7 @@ const (
 // Push is one push for any number of connections: the room encodes it once per wire format and sends the same *Push to
 // all. Receivers must not change it.
 type Push struct {
+	Message
 	Frames [2][]byte // whole envelopes by wire.Format; nil for a format that no recipient speaks
 	Policy Policy
 	Key    string // with Latest: pushes with equal keys replace each other; it holds the push's name
@@ -60,18 +71,21 @@ type Push struct {
 
 // Answer ends a call.
 type Answer struct {
+	Message
 	Number uint64
 	Frame  []byte // a whole envelope in the connection's format; nil: a one-way call that succeeded
 }
 
 // Close asks a connection to send what is queued before it and then to close with a code.
 type Close struct {
+	Message
 	Code   uint16
 	Reason string // at most 123 bytes of UTF-8, longer ones are cut
 }
 
 // Ask is a call from the server side: from another room, or from plain Go code.
 type Ask struct {
+	Message
 	From     *PID // gets the AskResult
 	RPC      string
 	Format   wire.Format
@@ -84,6 +98,7 @@ type Ask struct {
 
 // AskResult answers an [Ask].
 type AskResult struct {
+	Message
 	Format wire.Format
 	Body   []byte // nil for a void output
 	Err    *wire.ErrorFrame

@@ -84,7 +84,7 @@ func Push[T any](ctx context.Context, to *Ref, push *contract.Push[T], v T) erro
 	if err != nil {
 		return err
 	}
-	to.server.system.Send(e.pid, &visit{func(r *room) {
+	to.server.system.Send(e.pid, &visit{run: func(r *room) {
 		if len(r.members) == 0 {
 			return
 		}
@@ -155,7 +155,7 @@ func (to *Ref) visit(ctx context.Context, f func(r *room) error) error {
 		return err
 	}
 	done := make(chan error, 1)
-	to.server.system.Send(e.pid, &visit{func(r *room) { done <- f(r) }})
+	to.server.system.Send(e.pid, &visit{run: func(r *room) { done <- f(r) }})
 	select {
 	case err := <-done:
 		return err
@@ -187,7 +187,7 @@ func (s *Server) stop(ctx context.Context) error {
 	s.gateway.Drain()
 	bye := &actors.Close{Code: conn.CloseGoingAway, Reason: "server is shutting down"}
 	for _, e := range s.rooms.close() {
-		s.system.Send(e.pid, &visit{func(r *room) { r.close(bye) }})
+		s.system.Send(e.pid, &visit{run: func(r *room) { r.close(bye) }})
 	}
 	var problems []error
 	select {

@@ -61,6 +61,7 @@ func newWork[Result any](do func(context.Context) (Result, error), finish func(t
 
 // workDone brings a work's result back to its room.
 type workDone struct {
+	actors.Message
 	w      *work
 	finish func(t *turn) ([]byte, error)
 }
@@ -81,7 +82,7 @@ func (r *room) start(w *work) {
 	go func() {
 		defer server.working.Done()
 		defer stop()
-		server.system.Send(self, &workDone{w, w.do(ctx)})
+		server.system.Send(self, &workDone{w: w, finish: w.do(ctx)})
 	}()
 }
 

@@ -37,7 +37,7 @@ func (r *room) errorFrame(t *turn, f wire.Format, err error) wire.ErrorFrame {
 	coded, ok := asCoded(err)
 	if !ok {
 		frame := wire.ErrorFrame{Error: redacted, Code: string(contract.Internal), HasCode: true}
-		if r.server.opts.ExposeErrors {
+		if _, panicked := err.(*PanicError); !panicked && r.server.opts.ExposeErrors {
 			frame.Error = err.Error()
 		}
 		return frame

@@ -98,13 +98,16 @@ func (r *room) Stopped(reason error) {
 }
 
 // visit is a message that runs code within the room, outside any turn: administration.
-type visit struct{ run func(r *room) }
+type visit struct {
+	actors.Message
+	run func(r *room)
+}
 
 // settle, sent to a room, makes it look whether it still is needed.
-type settle struct{}
+type settle struct{ actors.Message }
 
 // emptyDue comes when a room has been empty for KeepEmpty.
-type emptyDue struct{}
+type emptyDue struct{ actors.Message }
 
 // open makes the room active.
 func (r *room) open() error {

@@ -273,6 +273,12 @@ func (s *Server) acquire(id ID, create bool) (*entry, error) {
 	if !create {
 		return s.rooms.acquire(id, nil)
 	}
+	if s.kinds[id.Kind] == nil {
+		return nil, contract.Errorf(contract.NotFound, "there is no kind of room %q", id.Kind)
+	}
+	if err := ValidName(id.Name); err != nil {
+		return nil, contract.Errorf(contract.InvalidInput, "room %q: %w", id.Name, err)
+	}
 	return s.rooms.acquire(id, func(e *entry) (*actors.PID, error) {
 		r := &room{server: s, kind: s.kinds[id.Kind], id: id, ref: e, alone: []string{id.String()}}
 		pid, err := s.system.Spawn("room/"+id.String()+"#"+strconv.FormatUint(s.spawned.Add(1), 36), r)

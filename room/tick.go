@@ -1,6 +1,10 @@
 package room
 
-import "time"
+import (
+	"time"
+
+	"github.com/gosocka/socka/actors"
+)
 
 // ticker is the fixed-rate clock of a room. One timer is out at a time, so that ticks cannot pile up; due times are
 // multiples of the interval from the start, so that they do not drift.
@@ -11,7 +15,10 @@ type ticker struct {
 }
 
 // tickDue comes when a tick is due.
-type tickDue struct{ run uint64 }
+type tickDue struct {
+	actors.Message
+	run uint64
+}
 
 // start starts the clock unless it runs or the kind has none.
 func (k *ticker) start(r *room) {
@@ -20,7 +27,7 @@ func (k *ticker) start(r *room) {
 	}
 	k.run++
 	k.due = time.Now().Add(r.kind.tickEvery)
-	self, system, msg := r.self, r.server.system, tickDue{k.run}
+	self, system, msg := r.self, r.server.system, tickDue{run: k.run}
 	k.timer = time.AfterFunc(r.kind.tickEvery, func() { system.Send(self, msg) })
 }
 

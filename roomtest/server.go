@@ -1,0 +1,185 @@
+package roomtest
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gosocka/socka/client"
+	"github.com/gosocka/socka/room"
+	"github.com/gosocka/socka/wire"
+)
+
+// Server is a room.Server that listens in memory, within a test. Its methods, and those of its clients, are for the
+// test's own goroutine; they fail the test at once when something is not as it should be.
+type Server struct {
+	*room.Server
+	T *testing.T
+
+	listener *listener
+	http     *http.Server
+	served   chan struct{}
+	clients  []*Client
+}
+
+// Run runs f in a bubble of virtual time, with a server for the definitions.
+func Run(t *testing.T, f func(s *Server), defs ...room.AnyDefinition) {
+	t.Helper()
+	RunOptions(t, nil, f, defs...)
+}
+
+// RunOptions is [Run] with options for the server. CheckTurns is set in any case; errors without a code are exposed, so that a
+// failing test says why; a nil Logger means silence.
+func RunOptions(t *testing.T, opts *room.Options, f func(s *Server), defs ...room.AnyDefinition) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, opts, defs)
+		defer s.stop()
+		f(s)
+	})
+}
+
+func start(t *testing.T, opts *room.Options, defs []room.AnyDefinition) *Server {
+	t.Helper()
+	var o room.Options
+	if opts != nil {
+		o = *opts
+	}
+	o.CheckTurns, o.ExposeErrors = true, true
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	srv, err := room.NewServer(&o, defs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{Server: srv, T: t, listener: newListener(), served: make(chan struct{})}
+	s.http = &http.Server{Handler: srv, ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelWarn)}
+	go func() {
+		defer close(s.served)
+		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+			t.Errorf("roomtest: the HTTP server stopped: %v", err)
+		}
+	}()
+	return s
+}
+
+// stop ends everything and fails the test if something does not end.
+func (s *Server) stop() {
+	s.T.Helper()
+	for _, c := range s.clients {
+		c.Close()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := s.Server.Shutdown(ctx); err != nil {
+		s.T.Errorf("roomtest: shutdown: %v", err)
+	}
+	if err := s.http.Shutdown(ctx); err != nil {
+		s.T.Errorf("roomtest: HTTP shutdown: %v", err)
+	}
+	<-s.served
+}
+
+// Connect connects a client to a room: path is "kind/room", with a query if Authenticate reads one, such as
+// "chat/lobby?name=Ada"; wire=msgpack in it works as everywhere. It returns when the session is attached and everything that its
+// arrival caused has been delivered.
+func (s *Server) Connect(path string) *Client {
+	s.T.Helper()
+	c, err := s.Dial(path, nil)
+	if err != nil {
+		s.T.Fatalf("roomtest: connect to %s: %v", path, err)
+	}
+	return c
+}
+
+// Dial is [Server.Connect] for a test of refusals, and for client options. Reconnecting is off unless the options say
+// otherwise: opts.Reconnect.Disabled is set when opts is nil.
+func (s *Server) Dial(path string, opts *client.Options) (*Client, error) {
+	s.T.Helper()
+	c := &Client{T: s.T, path: path}
+	o := client.Options{Reconnect: client.ReconnectOptions{Disabled: true}}
+	if opts != nil {
+		o = *opts
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	o.Dial = s.listener.dial
+	observe := o.Observe
+	o.Observe = func(f wire.Frame) {
+		c.observe(f)
+		if observe != nil {
+			observe(f)
+		}
+	}
+	c.Client = client.New("ws://roomtest/ws/"+strings.TrimPrefix(path, "/"), &o)
+	s.clients = append(s.clients, c)
+	if err := c.Client.Connect(s.T.Context()); err != nil {
+		return nil, err
+	}
+	synctest.Wait()
+	if c.Status() != client.Open { // refused by OnAttach, after the upgrade
+		return nil, c.Err()
+	}
+	return c, nil
+}
+
+// Advance lets d of virtual time pass and waits until everything that was due has run.
+func (s *Server) Advance(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+// Settle waits until everything that can run has run, without time passing. [Call], [Expect] and the like do so themselves.
+func (s *Server) Settle() { synctest.Wait() }
+
+// listener hands out the server's ends of pipes.
+type listener struct {
+	conns  chan net.Conn
+	once   sync.Once
+	closed chan struct{}
+}
+
+func newListener() *listener { return &listener{conns: make(chan net.Conn), closed: make(chan struct{})} }
+
+func (l *listener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *listener) Close() error   { l.once.Do(func() { close(l.closed) }); return nil }
+func (l *listener) Addr() net.Addr { return pipeAddr{} }
+
+func (l *listener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	mine, theirs := net.Pipe()
+	select {
+	case l.conns <- peer{theirs}:
+		return mine, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// peer gives a pipe the address of a machine of its own, so that limits per address see one.
+type peer struct{ net.Conn }
+
+func (peer) RemoteAddr() net.Addr { return pipeAddr{} }
+
+type pipeAddr struct{}
+
+func (pipeAddr) Network() string { return "tcp" }
+func (pipeAddr) String() string  { return "127.0.0.1:1" }
