@@ -60,3 +60,29 @@ func TestAcceptorIsNotSure(t *testing.T) {
 		}
 	}
 }
+
+// TestAcceptorAtTheLimits crosses limits with numbers on and around them.
+func TestAcceptorAtTheLimits(t *testing.T) {
+	values := []string{"0", "0.1", "0.3", "0.30000000000000004", "1", "99.99999999999999", "100", "100.00000000000001", "-1", "1e21", "1e-7", "1e308",
+		"9007199254740991", "9007199254740992", "9007199254740993", "-9007199254740993", "12345678901234567", "3.4028235e38", "true", `"1"`, "null"}
+	for _, limit := range []string{"0", "0.1", "0.3", "0.30000000000000001", "1e2", "100.0", "9007199254740992", "9007199254740993", "-9007199254740992", "3.4028235e+38"} {
+		for _, key := range []string{"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "const"} {
+			for _, kind := range []string{"", `"type":"integer",`, `"type":"number",`, `"type":["number","null"],`} {
+				schema := `{` + kind + `"` + key + `":` + limit + `}`
+				c := RawSchema(schema).(*compiled)
+				if c.fast == nil {
+					t.Fatalf("%s has no acceptor", schema)
+				}
+				for _, text := range values {
+					value, err := wire.Parse(wire.JSON, []byte(text))
+					if err != nil {
+						t.Fatal(err)
+					}
+					if err := checkFast(c, value); err != nil {
+						t.Errorf("%s of %s: %v", schema, text, err)
+					}
+				}
+			}
+		}
+	}
+}

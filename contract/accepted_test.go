@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -127,11 +128,26 @@ func checkAccepted(t reflect.Type, text []byte) (accepted bool, err error) {
 
 // checkFast holds the acceptor against gojsonschema.
 func checkFast(c *compiled, tree any) error {
-	if c.fast == nil || !c.fast.accept(tree) {
+	if c.fast == nil {
 		return nil
 	}
-	if issues := c.thorough(tree); len(issues) > 0 {
+	issues := c.thorough(tree)
+	if c.fast.accept(tree) && len(issues) > 0 {
 		return fmt.Errorf("the acceptor takes what gojsonschema refuses: %v", issues)
+	}
+	var x explainer
+	switch got := x.explain(c.fast, tree, nil); {
+	case got == accepted && len(issues) > 0:
+		return fmt.Errorf("the explainer takes what gojsonschema refuses: %v", issues)
+	case got == refused && len(issues) == 0:
+		return fmt.Errorf("the explainer refuses what gojsonschema takes: %v", x.found)
+	case (got == refused) != (len(x.found) > 0):
+		return fmt.Errorf("verdict %d with the faults %v", got, x.found)
+	}
+	for _, i := range x.found {
+		if len(issues) < maxFound && !slices.ContainsFunc(issues, func(j Issue) bool { return i.Path == j.Path }) {
+			return fmt.Errorf("the explainer finds a fault at %q, gojsonschema only %v", i.Path, issues)
+		}
 	}
 	return nil
 }

@@ -90,12 +90,9 @@ func (b *acceptorBuilder) keyword(a *acceptor, key string, v any) {
 		a.kinds = b.kinds(v)
 	case "enum":
 		list, _ := v.([]any)
-		a.enum = list
-		if len(list) == 0 {
-			b.giveUp()
-		}
+		a.enum = b.scalars(list)
 	case "const":
-		a.enum = []any{v}
+		a.enum = b.scalars([]any{v})
 	case "allOf":
 		a.allOf = b.list(v)
 	case "anyOf":
@@ -137,7 +134,8 @@ func (b *acceptorBuilder) keyword(a *acceptor, key string, v any) {
 		a.pattern = re
 	case "format":
 		s, _ := v.(string)
-		if a.format = formats[strings.TrimPrefix(s, formatPrefix)]; a.format == nil {
+		a.formatName = strings.TrimPrefix(s, formatPrefix)
+		if a.format = formats[a.formatName]; a.format == nil {
 			b.giveUp()
 		}
 	case "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum":
@@ -160,6 +158,20 @@ func (b *acceptorBuilder) list(v any) []*acceptor {
 		all[i] = b.build(e)
 	}
 	return all
+}
+
+// scalars gives up on constants that == does not compare.
+func (b *acceptorBuilder) scalars(list []any) []any {
+	if len(list) == 0 {
+		b.giveUp()
+	}
+	for _, v := range list {
+		switch v.(type) {
+		case []any, map[string]any:
+			b.giveUp()
+		}
+	}
+	return list
 }
 
 func (b *acceptorBuilder) kinds(v any) kindSet {
@@ -195,9 +207,15 @@ func (b *acceptorBuilder) bound(key string, v any) bound {
 	if err != nil {
 		b.giveUp()
 	}
+	exact := len(n) <= exactDigits
+	words := map[string]string{
+		"minimum": "at least", "maximum": "at most", "exclusiveMinimum": "more than", "exclusiveMaximum": "less than",
+	}
 	return bound{
 		value: f,
-		above: strings.HasSuffix(strings.ToLower(key), "minimum"),
-		equal: !strings.HasPrefix(key, "exclusive") && len(n) <= exactDigits,
+		above: key == "minimum" || key == "exclusiveMinimum",
+		equal: exact && (key == "minimum" || key == "maximum"),
+		exact: exact,
+		words: words[key],
 	}
 }

@@ -2,7 +2,6 @@ package contract
 
 import (
 	"errors"
-	"fmt"
 	"reflect"
 	"strings"
 
@@ -84,7 +83,7 @@ func invalid(code Code, issues []Issue) *Error {
 			b.WriteString("; ")
 		}
 		if i == maxIssues {
-			fmt.Fprintf(&b, "and %d more", len(issues)-i)
+			b.WriteString("and more")
 			break
 		}
 		b.WriteString(is.String())

@@ -61,7 +61,7 @@ func TestDecodeInput(t *testing.T) {
 		{`{"text":"ok","seen":null,"parts":[]}`, ""},
 		{`{"text":"ok","TEXT":"far beyond five characters","seen":null,"parts":[]}`, ""},
 		{`{"text":"ééééé","seen":"2024-02-29T12:00:00Z","parts":[{"score":1e2}],"count":1.0}`, ""},
-		{`{}`, "parts: is required; seen: is required; text: is required"},
+		{`{}`, "text: is required; seen: is required; parts: is required"},
 		{`[]`, "body: expected object, received array"},
 		{`null`, "body: expected object, received null"},
 		{`{"text":"","seen":null,"parts":null}`, "parts: expected array, received null; text: must have at least 1 characters"},

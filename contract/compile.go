@@ -80,6 +80,12 @@ func (c *compiled) Validate(tree any) []Issue {
 	if c.fast != nil && c.fast.accept(tree) {
 		return nil
 	}
+	if c.fast != nil {
+		var x explainer
+		if x.explain(c.fast, tree, nil); len(x.found) > 0 {
+			return x.found // in order of the schema, and of items
+		}
+	}
 	return c.thorough(tree)
 }
 
@@ -102,7 +108,12 @@ func (c *compiled) thorough(tree any) []Issue {
 	if len(issues) == 0 {
 		issues = append(issues, issue(r.Errors()[0], tree))
 	}
-	// gojsonschema walks maps in no order; the peer gets one.
+	return inOrder(issues)
+}
+
+// inOrder sorts faults, so that the same body gets the same answer: maps are
+// walked in no order.
+func inOrder(issues []Issue) []Issue {
 	slices.SortStableFunc(issues, func(a, b Issue) int {
 		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Message, b.Message))
 	})
@@ -157,11 +168,7 @@ func issue(e gojsonschema.ResultError, tree any) Issue {
 	case "enum", "const":
 		return Issue{path, fmt.Sprintf("must be one of %v", d["allowed"])}
 	case "pattern":
-		pattern := fmt.Sprint(d["pattern"])
-		if words := patternWords[pattern]; words != "" {
-			return Issue{path, words}
-		}
-		return Issue{path, "must match the pattern " + pattern}
+		return Issue{path, mustMatch(fmt.Sprint(d["pattern"]))}
 	case "format":
 		return Issue{path, fmt.Sprintf("must be of the format %v", strings.TrimPrefix(fmt.Sprint(d["format"]), formatPrefix))}
 	case "false":
@@ -182,6 +189,13 @@ var patternWords = map[string]string{
 	signedPattern:   "must be an integer as text",
 	unsignedPattern: "must be a non-negative integer as text",
 	numberPattern:   "must be a number as text",
+}
+
+func mustMatch(pattern string) string {
+	if words := patternWords[pattern]; words != "" {
+		return words
+	}
+	return "must match the pattern " + pattern
 }
 
 // decimal writes a bound as people do: gojsonschema has them as *big.Float.

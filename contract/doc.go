@@ -166,6 +166,6 @@
 //   - A Method or PushDef does not change once it is in its contract, and a
 //     definition that panicked is not in it.
 //   - Only decode and encode in codec.go turn bytes into values and back.
-//   - An acceptor accepts nothing that gojsonschema refuses; gojsonschema alone
-//     refuses.
+//   - An acceptor never differs from gojsonschema; where it could, it leaves the
+//     value to it.
 package contract
