@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"time"
 
 	"github.com/gosocka/socka/contract"
 	"github.com/gosocka/socka/wire"
@@ -42,7 +43,7 @@ func (r *room) errorFrame(t *turn, f wire.Format, err error) wire.ErrorFrame {
 		}
 		return frame
 	}
-	frame := wire.ErrorFrame{Error: coded.Message, Code: string(coded.Code), HasCode: coded.Code != "", RetryAfter: coded.RetryAfter.Milliseconds()}
+	frame := wire.ErrorFrame{Error: coded.Message, Code: string(coded.Code), HasCode: coded.Code != "", RetryAfter: milliseconds(coded.RetryAfter)}
 	if coded.Data != nil {
 		data, dataErr := wire.Marshal(f, coded.Data)
 		if dataErr != nil {
@@ -61,4 +62,9 @@ func asCoded(err error) (*contract.Error, bool) {
 	}
 	var coded *contract.Error
 	return coded, errors.As(err, &coded)
+}
+
+// milliseconds rounds up, so that whoever waits that long is not too early.
+func milliseconds(d time.Duration) int64 {
+	return int64((d + time.Millisecond - 1) / time.Millisecond)
 }

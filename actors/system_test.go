@@ -1,0 +1,249 @@
+package actors_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gosocka/socka/actors"
+)
+
+// recorder is an actor that writes down what it gets.
+type recorder struct {
+	mu      sync.Mutex
+	got     []any
+	stopped []error
+	on      func(msg any)
+}
+
+func (r *recorder) Receive(msg any) {
+	r.mu.Lock()
+	r.got = append(r.got, msg)
+	r.mu.Unlock()
+	if r.on != nil {
+		r.on(msg)
+	}
+}
+
+func (r *recorder) Stopped(reason error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stopped = append(r.stopped, reason)
+}
+
+func (r *recorder) Deliver(msg any) { r.Receive(msg) }
+
+func (r *recorder) state() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return fmt.Sprint(r.got, r.stopped)
+}
+
+func newSystem(t *testing.T) (*actors.System, *bytes.Buffer) {
+	var log bytes.Buffer
+	s := actors.NewSystem(&actors.Options{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelInfo}))})
+	t.Cleanup(func() {
+		if s.Count() != 0 {
+			t.Errorf("%d actors are left", s.Count())
+		}
+	})
+	return s, &log
+}
+
+func mustClose(t *testing.T, s *actors.System) {
+	t.Helper()
+	if err := s.Close(context.Background()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMessagesArriveInOrderOneAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, log := newSystem(t)
+		inside := 0
+		r := &recorder{on: func(any) {
+			if inside++; inside != 1 {
+				t.Error("two messages at a time")
+			}
+			inside--
+		}}
+		pid, err := s.Spawn("one", r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Spawn("one", r); !errors.Is(err, actors.ErrNameTaken) {
+			t.Errorf("the same name again: %v", err)
+		}
+		var want []any
+		for i := range 1000 {
+			s.Send(pid, i)
+			want = append(want, i)
+		}
+		synctest.Wait()
+		mustClose(t, s)
+		if got := r.state(); got != fmt.Sprint(want, []error{nil}) {
+			t.Errorf("got %.100s…", got)
+		}
+		if _, err := s.Spawn("two", r); !errors.Is(err, actors.ErrClosed) {
+			t.Errorf("spawn after close: %v", err)
+		}
+		if log.Len() > 0 {
+			t.Errorf("an ordinary life was logged: %s", log)
+		}
+	})
+}
+
+// A panic stops the actor, once and for all; it does not come back empty behind its clients' backs.
+func TestPanicStopsTheActor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, log := newSystem(t)
+		r := &recorder{on: func(msg any) {
+			if msg == "bad" {
+				panic("fell over")
+			}
+		}}
+		pid, err := s.Spawn("frail", r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range []any{"good", "bad", "late"} {
+			s.Send(pid, m)
+		}
+		synctest.Wait()
+		if got := r.state(); got != "[good bad] [actors: frail panicked on string: fell over]" {
+			t.Errorf("got %s", got)
+		}
+		if !strings.Contains(log.String(), "system_test.go") {
+			t.Errorf("the log does not say where: %s", log)
+		}
+		if n := s.Count(); n != 0 {
+			t.Errorf("%d actors run", n)
+		}
+		if _, err := s.Spawn("frail", &recorder{}); err != nil {
+			t.Errorf("its name is not free: %v", err)
+		}
+		mustClose(t, s)
+	})
+}
+
+func TestProcessesAndRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newSystem(t)
+		r := &recorder{}
+		pid, err := s.Register("conn/1", r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Register("conn/1", r); !errors.Is(err, actors.ErrNameTaken) {
+			t.Errorf("the same name again: %v", err)
+		}
+		s.Send(pid, "now") // on this goroutine: no waiting
+		if got := r.state(); got != "[now] []" {
+			t.Errorf("got %s", got)
+		}
+		s.Unregister(pid)
+
+		type question struct{ from *actors.PID }
+		echo := &recorder{}
+		echo.on = func(msg any) {
+			s.Send(msg.(question).from, "first")
+			s.Send(msg.(question).from, "second")
+		}
+		pid, err = s.Spawn("echo", echo)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ask := func(reply *actors.PID) any { return question{reply} }
+		if got, err := s.Request(t.Context(), pid, ask); got != "first" || err != nil {
+			t.Errorf("answered %v, %v", got, err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := s.Request(ctx, pid, func(*actors.PID) any { return question{pid} }); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("unanswered: %v", err)
+		}
+		mustClose(t, s)
+	})
+}
+
+// Whoever waits for the effect of a message learns that nobody was there to take it.
+func TestUndelivered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, log := newSystem(t)
+		room, err := s.Spawn("room", &recorder{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Stop(room)
+		synctest.Wait()
+		client := &recorder{}
+		from, err := s.Register("conn/1", client)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Send(room, &actors.Attach{From: from})
+		s.Send(room, &actors.Call{From: from, Body: []byte("secret")})
+		s.Send(room, &actors.Ask{From: from})
+		s.Send(room, &actors.Detach{From: from})
+		synctest.Wait()
+		var kinds []string
+		for _, m := range client.got {
+			kinds = append(kinds, fmt.Sprintf("%T", m))
+		}
+		if got := fmt.Sprint(kinds); got != "[*actors.Close *actors.Close *actors.AskResult]" {
+			t.Errorf("the connection got %s", got)
+		}
+		if log.Len() > 0 {
+			t.Errorf("logged: %s", log)
+		}
+		mustClose(t, s)
+	})
+}
+
+// Close waits for a message that is being handled, but not longer than its ctx.
+func TestCloseWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newSystem(t)
+		pid, err := s.Spawn("busy", &recorder{on: func(any) { time.Sleep(time.Minute) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Send(pid, "work")
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := s.Close(ctx); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "1 actors") {
+			t.Errorf("closed with %v", err)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+	})
+}
+
+func BenchmarkSend(b *testing.B) {
+	s := actors.NewSystem(nil)
+	pid, err := s.Spawn("bench", &sink{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	msg := &actors.Call{}
+	b.ReportAllocs()
+	for b.Loop() {
+		s.Send(pid, msg)
+	}
+	if err := s.Close(context.Background()); err != nil {
+		b.Fatal(err)
+	}
+}
+
+type sink struct{}
+
+func (sink) Receive(any)   {}
+func (sink) Stopped(error) {}
