@@ -1,0 +1,136 @@
+package tictactoe_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/gosocka/socka/contract"
+	. "github.com/gosocka/socka/examples/tictactoe"
+	"github.com/gosocka/socka/roomtest"
+)
+
+// play makes moves by turns, beginning with first, and returns the last answer.
+func play(first, second *roomtest.Client, cells ...int) (g Game) {
+	for i, cell := range cells {
+		g = roomtest.Call([]*roomtest.Client{first, second}[i%2], Move, MoveIn{Cell: cell})
+	}
+	return g
+}
+
+// show is a game in a line: the cells, who is to move or has won, who sits there, who watches.
+func show(g Game) string {
+	var b strings.Builder
+	for _, m := range g.Board {
+		if m == Empty {
+			m = "."
+		}
+		b.WriteString(string(m))
+	}
+	if g.Winner == "" {
+		fmt.Fprintf(&b, " %s to move", g.Turn)
+	} else {
+		fmt.Fprintf(&b, " winner %s %v", g.Winner, g.Line)
+	}
+	for _, p := range []*User{g.Players.X, g.Players.O} {
+		if p == nil {
+			p = &User{DisplayName: "-"}
+		}
+		b.WriteString(" " + p.DisplayName)
+	}
+	fmt.Fprintf(&b, " +%d", g.Spectators)
+	return b.String()
+}
+
+func expect(t *testing.T, g Game, want string) {
+	t.Helper()
+	if got := show(g); got != want {
+		t.Errorf("the game is %q, want %q", got, want)
+	}
+}
+
+func refused(t *testing.T, c *roomtest.Client, cell int, want contract.Code) {
+	t.Helper()
+	if err := roomtest.Refused(c, Move, MoveIn{Cell: cell}); err.Code != want {
+		t.Errorf("a move to %d: got %v, want %s", cell, err, want)
+	}
+}
+
+func TestGame(t *testing.T) {
+	roomtest.Run(t, func(s *roomtest.Server) {
+		ada := s.Connect("tictactoe/t1?name=Ada")
+		expect(t, roomtest.Expect(ada, StateChanged), "......... X to move Ada - +0")
+		refused(t, ada, 0, WaitingForOpponent)
+
+		bob := s.Connect("tictactoe/t1?name=Bob&wire=msgpack")
+		eve := s.Connect("tictactoe/t1?name=Eve")
+		if me := roomtest.Call(bob, WhoAmI, contract.None{}); me.Mark != O || me.DisplayName != "Bob" {
+			t.Errorf("Bob is %+v", me)
+		}
+		if me := roomtest.Call(eve, WhoAmI, contract.None{}); me.Mark != Empty {
+			t.Errorf("Eve is %+v", me)
+		}
+		refused(t, bob, 0, NotYourTurn)
+		refused(t, eve, 0, NotAPlayer)
+
+		// Everybody sees every move.
+		roomtest.Pushes(eve, StateChanged)
+		expect(t, play(ada, bob, 4), "....X.... O to move Ada Bob +1")
+		expect(t, roomtest.Expect(eve, StateChanged), "....X.... O to move Ada Bob +1")
+		refused(t, bob, 4, CellTaken)
+		if err := roomtest.Refused(bob, Move, MoveIn{Cell: 9}); err.Code != contract.InvalidInput {
+			t.Error(err)
+		}
+		if err := roomtest.Refused(bob, Rematch, contract.None{}); err.Code != contract.FailedPrecondition {
+			t.Error(err)
+		}
+		expect(t, play(bob, ada, 0, 2, 1, 6), "OOX.X.X.. winner X [2 4 6] Ada Bob +1")
+		refused(t, bob, 8, GameOver)
+
+		// The other one begins the rematch.
+		if err := roomtest.Refused(eve, Rematch, contract.None{}); err.Code != NotAPlayer {
+			t.Error(err)
+		}
+		expect(t, roomtest.Call(ada, Rematch, contract.None{}), "......... O to move Ada Bob +1")
+		expect(t, play(bob, ada, 4, 0, 8, 2, 1, 7, 3, 5, 6), "XOXOOXOXO winner draw [] Ada Bob +1")
+		expect(t, roomtest.Call(eve, GetState, contract.None{}), "XOXOOXOXO winner draw [] Ada Bob +1")
+	}, Definition())
+}
+
+func TestSeats(t *testing.T) {
+	roomtest.Run(t, func(s *roomtest.Server) {
+		ada, bob := s.Connect("tictactoe/t1?name=Ada"), s.Connect("tictactoe/t1?name=Bob")
+		eve, dan := s.Connect("tictactoe/t1?name=Eve"), s.Connect("tictactoe/t1?name=Dan")
+		play(ada, bob, 0, 4)
+
+		// Eve has waited longest. With a new player a new game begins.
+		ada.Close()
+		s.Settle()
+		expect(t, roomtest.Call(eve, GetState, contract.None{}), "......... X to move Eve Bob +1")
+		if me := roomtest.Call(eve, WhoAmI, contract.None{}); me.Mark != X {
+			t.Errorf("Eve is %+v", me)
+		}
+
+		// A spectator who leaves changes nothing but the count.
+		play(eve, bob, 0, 3, 1, 4)
+		dan.Close()
+		s.Settle()
+		expect(t, roomtest.Call(bob, GetState, contract.None{}), "XX.OO.... X to move Eve Bob +0")
+
+		// A won game can be looked at until somebody sits down.
+		play(eve, bob, 2)
+		bob.Close()
+		s.Settle()
+		expect(t, roomtest.Call(eve, GetState, contract.None{}), "XXXOO.... winner X [0 1 2] Eve - +0")
+		refused(t, eve, 8, GameOver)
+		if err := roomtest.Refused(eve, Rematch, contract.None{}); err.Code != WaitingForOpponent {
+			t.Error(err)
+		}
+		s.Connect("tictactoe/t1?name=Fay")
+		expect(t, roomtest.Call(eve, GetState, contract.None{}), "......... X to move Eve Fay +0")
+
+		if _, err := s.Dial("tictactoe/t1?name=", nil); err == nil {
+			t.Error("a blank name was let in")
+		}
+	}, Definition())
+}
