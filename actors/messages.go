@@ -7,15 +7,16 @@ import (
 	"github.com/gosocka/socka/wire"
 )
 
-// Message is embedded in every message of the library. It keeps the engine from logging messages that find nobody, which
-// is ordinary (a Detach for a room that has ended) and would print what they carry; see [Undeliverable] for those that matter.
+// Message is embedded in every message of the library. It keeps the engine from logging messages that find nobody,
+// which is ordinary (a Detach for a room that has ended) and would print what they carry; see [Undeliverable] for those
+// that matter.
 type Message struct{}
 
 // IgnoreDeadLetterLogging is the engine's name for that.
 func (Message) IgnoreDeadLetterLogging() {}
 
-// Attach tells a room that a session has a connection now. It is the first message of a session. The room answers nothing
-// when it takes the session, and [Close] when it refuses.
+// Attach tells a room that a session has a connection now. It is the first message of a session. The room answers
+// nothing when it takes the session, and [Close] when it refuses.
 type Attach struct {
 	Message
 	From    *PID        // the connection
@@ -25,8 +26,8 @@ type Attach struct {
 	Data    any         // what Authenticate returned
 }
 
-// Call is a request of a session with its body undecoded: a call, or a one-way call. The gateway numbers a connection's calls
-// from 1; the room takes them in that order and sends one [Answer] for each.
+// Call is a request of a session with its body undecoded: a call, or a one-way call. The gateway numbers a connection's
+// calls from 1; the room takes them in that order and sends one [Answer] for each.
 type Call struct {
 	Message
 	From    *PID
@@ -36,8 +37,8 @@ type Call struct {
 	ID, RPC string      // the envelope's
 	Body    []byte      // belongs to the receiver
 
-	// Refused is set when the gateway itself refuses the request (over a limit, malformed but answerable). The room runs
-	// nothing and answers with it, so that answers stay in order.
+	// Refused is set when the gateway itself refuses the request (over a limit, malformed but answerable). The room
+	// runs nothing and answers with it, so that answers stay in order.
 	Refused *wire.ErrorFrame
 }
 

@@ -13,8 +13,8 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 )
 
-// PID is the address of an actor or a process, on this node or on another one. It is a value of the engine that the rest
-// of the library passes on and never looks into. Keep the pointer: sending through a cached PID costs no lookup.
+// PID is the address of an actor or a process, on this node or on another one. It is a value of the engine that the
+// rest of the library passes on and never looks into. Keep the pointer: sending through a cached PID costs no lookup.
 type PID = actor.PID
 
 // Actor is the behaviour of an addressed thing with a mailbox: it receives one message at a time.
@@ -26,8 +26,8 @@ type Actor interface {
 	Stopped(reason error)
 }
 
-// Process is an addressed thing without a mailbox. Deliver runs on the goroutine of the sender, possibly on many at once:
-// it must not block and must not call back into the sender.
+// Process is an addressed thing without a mailbox. Deliver runs on the goroutine of the sender, possibly on many at
+// once: it must not block and must not call back into the sender.
 type Process interface {
 	Deliver(msg any)
 }
@@ -104,8 +104,8 @@ func (s *System) Spawn(name string, a Actor) (*PID, error) {
 	return pid, nil
 }
 
-// Register gives a process a PID under a unique name. Unregister it when it ends; whoever still holds the PID then goes on
-// reaching the process, which must ignore what comes after its end.
+// Register gives a process a PID under a unique name. Unregister it when it ends; whoever still holds the PID then goes
+// on reaching the process, which must ignore what comes after its end.
 func (s *System) Register(name string, p Process) (*PID, error) {
 	pid, ok := s.engine.ProcessRegistry.Add(&processHost{p}, name)
 	if !ok {
@@ -123,8 +123,8 @@ func (s *System) Send(pid *PID, msg any) { s.engine.Root.Send(pid, msg) }
 // Stop ends an actor after the message that it is handling; what is in its mailbox behind that is dropped.
 func (s *System) Stop(pid *PID) { s.engine.Root.Stop(pid) }
 
-// Request sends the message that build makes for a reply address and waits for the first message sent to that address. It
-// returns ctx's error when ctx ends first; a later reply is dropped.
+// Request sends the message that build makes for a reply address and waits for the first message sent to that address.
+// It returns ctx's error when ctx ends first; a later reply is dropped.
 func (s *System) Request(ctx context.Context, pid *PID, build func(reply *PID) any) (any, error) {
 	r := &reply{ch: make(chan any, 1)}
 	self, err := s.Register("reply/"+strconv.FormatUint(s.replies.Add(1), 36), r)
@@ -187,8 +187,8 @@ func (s *System) gone(name string) {
 	}
 }
 
-// stopOnFailure is the supervision of every actor: what panicked stops. protoactor-go's default would restart it with an
-// empty state behind the back of those who hold sessions in it.
+// stopOnFailure is the supervision of every actor: what panicked stops. protoactor-go's default would restart it with
+// an empty state behind the back of those who hold sessions in it.
 var stopOnFailure = actor.NewOneForOneStrategy(0, 0, func(any) actor.Directive { return actor.StopDirective })
 
 // host runs an Actor inside the engine.

@@ -46,8 +46,8 @@ type SessionInfo struct {
 	AttachedAt time.Time
 }
 
-// Rooms lists running rooms of a kind by name, at most limit (1 to 1,000; 0 means 100) of those whose names come after the one given
-// ("" for the first page). next is what to give as after for the next page, "" if this is the last.
+// Rooms lists running rooms of a kind by name, at most limit (1 to 1,000; 0 means 100) of those whose names come after
+// the one given ("" for the first page). next is what to give as after for the next page, "" if this is the last.
 func (s *Server) Rooms(kind, after string, limit int) (page []Info, next string) {
 	if limit <= 0 {
 		limit = 100
@@ -63,8 +63,9 @@ func (s *Server) Rooms(kind, after string, limit int) (page []Info, next string)
 	return page, ""
 }
 
-// Push sends a push to all sessions of a running room from outside any turn, behind what the room has sent so far. It returns when the push is on
-// its way: nil does not mean that anybody got it. An error is not_found if the room does not run, or invalid_output.
+// Push sends a push to all sessions of a running room from outside any turn, behind what the room has sent so far. It
+// returns when the push is on its way: nil does not mean that anybody got it. An error is not_found if the room does
+// not run, or invalid_output.
 func Push[T any](ctx context.Context, to *Ref, push *contract.Push[T], v T) error {
 	def := push.Def()
 	k := to.server.kinds[to.id.Kind]
@@ -97,8 +98,8 @@ func Push[T any](ctx context.Context, to *Ref, push *contract.Push[T], v T) erro
 	return nil
 }
 
-// Sessions lists the sessions in a running room, in order of joining. It waits for the room's turn to come, so it must not be
-// called from that room's own handlers, which have t.Sessions.
+// Sessions lists the sessions in a running room, in order of joining. It waits for the room's turn to come, so it must
+// not be called from that room's own handlers, which have t.Sessions.
 func (to *Ref) Sessions(ctx context.Context) ([]SessionInfo, error) {
 	var list []SessionInfo
 	err := to.visit(ctx, func(r *room) error {
@@ -172,10 +173,10 @@ func (s *Server) Ready() error {
 	return nil
 }
 
-// Shutdown stops the server: no more upgrades; every room finishes its turn and what is queued before it, runs OnDetach for its sessions and
-// closes their connections with 1001; then it waits until nothing runs any more. When ctx ends first, the ctx of turns and of work ends,
-// connections are cut, and Shutdown returns ctx's error, naming what still runs, which can only be handlers that ignore their ctx. Later
-// calls wait for the first.
+// Shutdown stops the server: no more upgrades; every room finishes its turn and what is queued before it, runs OnDetach
+// for its sessions and closes their connections with 1001; then it waits until nothing runs any more. When ctx ends
+// first, the ctx of turns and of work ends, connections are cut, and Shutdown returns ctx's error, naming what still
+// runs, which can only be handlers that ignore their ctx. Later calls wait for the first.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.closed.Store(true)
 	var err error

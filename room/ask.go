@@ -27,19 +27,20 @@ const defaultAskTimeout = 5 * time.Second
 // Create lets an Ask start the room if it does not run. Without it such an Ask fails with not_found.
 func Create() AskOption { return func(o *askOptions) { o.create = true } }
 
-// Key makes a repeat of an Ask run once: as long as the room remembers the key (its last 1,024, while it is active) an Ask of the same
-// call with the same key gets the first one's answer.
+// Key makes a repeat of an Ask run once: as long as the room remembers the key (its last 1,024, while it is active) an
+// Ask of the same call with the same key gets the first one's answer.
 func Key(key string) AskOption { return func(o *askOptions) { o.key = key } }
 
 // Timeout replaces the default bound of 5 s. An earlier deadline of ctx wins.
 func Timeout(d time.Duration) AskOption { return func(o *askOptions) { o.timeout = d } }
 
-// Ask calls a room from the server side: from another room's handler, with that handler's ctx, or from anywhere else. It
-// runs as a turn of that room, with a nil t.Session, if the call was registered with [AllowServer]. The room must be
+// Ask calls a room from the server side: from another room's handler, with that handler's ctx, or from anywhere else.
+// It runs as a turn of that room, with a nil t.Session, if the call was registered with [AllowServer]. The room must be
 // running, unless [Create] is given.
 //
-// Errors are [*contract.Error]s. Three codes are worth telling apart: unavailable, the call did not run; outcome_unknown, it may have
-// run (the time was up, or the room ended); ask_cycle, the room is waiting, directly or through others, for the one that asks.
+// Errors are [*contract.Error]s. Three codes are worth telling apart: unavailable, the call did not run;
+// outcome_unknown, it may have run (the time was up, or the room ended); ask_cycle, the room is waiting, directly or
+// through others, for the one that asks.
 func Ask[In, Out any](ctx context.Context, to *Ref, call *contract.Call[In, Out], in In, opts ...AskOption) (Out, error) {
 	var out Out
 	m := call.Method()
@@ -222,8 +223,8 @@ func (r *room) chain() []string {
 	return r.alone
 }
 
-// waits is the graph of rooms that wait for rooms, to find two that wait for each other. The chain that travels with an Ask finds a
-// cycle within one chain of Asks; the graph finds those that several chains make together.
+// waits is the graph of rooms that wait for rooms, to find two that wait for each other. The chain that travels with an
+// Ask finds a cycle within one chain of Asks; the graph finds those that several chains make together.
 type waits struct {
 	mu sync.Mutex
 	on map[string]map[string]int // waiting room → awaited room → how often

@@ -9,8 +9,8 @@ import (
 )
 
 // Go runs slow work that answers nobody: work runs on a goroutine of its own once this turn has succeeded, then comes
-// back as a turn of the same room with what work returned. t.Session is the session of the turn that called Go, or nil if it
-// has left by then. When the room ends first, work's ctx ends and then does not run. A panic in work arrives as a
+// back as a turn of the same room with what work returned. t.Session is the session of the turn that called Go, or nil
+// if it has left by then. When the room ends first, work's ctx ends and then does not run. A panic in work arrives as a
 // [*PanicError]; an error or panic of then is reported.
 //
 // work must not touch t or the room's state.

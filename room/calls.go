@@ -77,8 +77,8 @@ func (t *turn) refused(e release) {
 	r.releases.durable(r.turns, r)
 }
 
-// answer makes the one answer to a request: a response, an error, or for a one-way call that succeeded a receipt for the
-// gateway only.
+// answer makes the one answer to a request: a response, an error, or for a one-way call that succeeded a receipt for
+// the gateway only.
 func (r *room) answer(t *turn, m *actors.Call, h *handler, body []byte, err error) release {
 	answer := &actors.Answer{Number: m.Number}
 	switch {

@@ -10,8 +10,8 @@ import (
 // errTurnOver is the cause of a turn's context once the turn has ended.
 var errTurnOver = errors.New("room: the turn is over")
 
-// turnContext is the ctx of a turn: it ends with the turn's deadline, with the turn, or when the room must stop. It costs no timer
-// until somebody asks for its Done channel, which few handlers do.
+// turnContext is the ctx of a turn: it ends with the turn's deadline, with the turn, or when the room must stop. It
+// costs no timer until somebody asks for its Done channel, which few handlers do.
 type turnContext struct {
 	parent   context.Context // of the activation
 	deadline time.Time       // zero: none

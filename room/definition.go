@@ -10,12 +10,13 @@ import (
 	"github.com/gosocka/socka/wire"
 )
 
-// Definition describes one kind of room: its contract, how its state begins, and what happens in its turns. State is what
-// one room knows; Data is what one session knows, set by Authenticate. Both must be types that can be written to a
+// Definition describes one kind of room: its contract, how its state begins, and what happens in its turns. State is
+// what one room knows; Data is what one session knows, set by Authenticate. Both must be types that can be written to a
 // snapshot and read back (see [NewServer]).
 //
 // Fill the fields, add a handler for every call of the contract with [Handle], [HandleOneWay], [HandleRead] or
-// [HandleAsync], then give the definition to [NewServer], after which it must not be changed. A definition serves any number of rooms.
+// [HandleAsync], then give the definition to [NewServer], after which it must not be changed. A definition serves any
+// number of rooms.
 type Definition[State, Data any] struct {
 	// Contract lists the calls and pushes. Required; every call in it needs a handler.
 	Contract *contract.Contract
@@ -28,9 +29,9 @@ type Definition[State, Data any] struct {
 	New func(ctx context.Context, id ID) (State, error)
 
 	// Authenticate decides who gets in, before the upgrade and on every connect; what it returns is the session's Data.
-	// It runs on the HTTP request's goroutine, never on the room's; r.Context() ends after the handshake time. An error refuses the request with
-	// the HTTP status of its [contract.Code] and its message; an error without a code is answered 403 without its text.
-	// Default: everyone who passes the same-origin check gets in, with the zero Data.
+	// It runs on the HTTP request's goroutine, never on the room's; r.Context() ends after the handshake time. An error
+	// refuses the request with the HTTP status of its [contract.Code] and its message; an error without a code is
+	// answered 403 without its text. Default: everyone who passes the same-origin check gets in, with the zero Data.
 	Authenticate func(r *http.Request, id ID) (Data, error)
 
 	// MayCreate is asked after Authenticate, for a room that does not exist yet. An error refuses like Authenticate's.
@@ -47,13 +48,14 @@ type Definition[State, Data any] struct {
 	OnDetach func(ctx context.Context, t *Turn[State, Data]) error
 
 	// OnTick runs every TickEvery while a session is connected (always, with TickAlways; such a room never ends by
-	// itself). The rate is fixed: a late tick does not shift the next one, and ticks that were missed are skipped, never
-	// made up for. t.Session is nil.
+	// itself). The rate is fixed: a late tick does not shift the next one, and ticks that were missed are skipped,
+	// never made up for. t.Session is nil.
 	OnTick     func(ctx context.Context, t *Turn[State, Data]) error
 	TickEvery  time.Duration // required with OnTick; at least 1 ms
 	TickAlways bool
 
-	// MaxSessions bounds the sessions of one room; one more is closed with conn.CloseRoomFull. Default 1,000; negative: no limit.
+	// MaxSessions bounds the sessions of one room; one more is closed with conn.CloseRoomFull. Default 1,000; negative:
+	// no limit.
 	MaxSessions int
 
 	// TurnTimeout ends the ctx of a turn. Default 10 s; negative: never.
@@ -83,8 +85,8 @@ const (
 	minTick            = time.Millisecond
 )
 
-// kind is a Definition without its type parameters: what the room actor runs on. A state is a *State, a public session a
-// *Session[Data].
+// kind is a Definition without its type parameters: what the room actor runs on. A state is a *State, a public session
+// a *Session[Data].
 type kind struct {
 	name     string
 	contract *contract.Contract

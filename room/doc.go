@@ -63,12 +63,12 @@
 // # Limits
 //
 // Who gets in is limited by default: same-origin requests only, and bounds on connections, messages and calls (package
-// conn), on room names (see [ValidName]), on rooms in all and on how fast one address may start them ([Options]), and on
-// sessions per room ([Definition]). Errors without a code reach clients as "internal error" only.
+// conn), on room names (see [ValidName]), on rooms in all and on how fast one address may start them ([Options]), and
+// on sessions per room ([Definition]). Errors without a code reach clients as "internal error" only.
 //
 // # Asking rooms
 //
-// A handler may [Ask] another room and wait: its own room waits with it. So a ring of rooms that ask each other would wait for ever; an Ask
-// that would close such a ring fails with ask_cycle instead. To wait without holding up the room, Ask within the work of
-// [HandleAsync] or [Go].
+// A handler may [Ask] another room and wait: its own room waits with it. So a ring of rooms that ask each other would
+// wait for ever; an Ask that would close such a ring fails with ask_cycle instead. To wait without holding up the room,
+// Ask within the work of [HandleAsync] or [Go].
 package room

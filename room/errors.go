@@ -32,8 +32,8 @@ func newPanicError(name string, v any) *PanicError {
 // redacted is what a client is told of an error that carries no code.
 const redacted = "internal error"
 
-// errorFrame is what crosses the wire of err: all of a coded error but its cause, nothing of any other. Data that cannot
-// be encoded is left out and reported.
+// errorFrame is what crosses the wire of err: all of a coded error but its cause, nothing of any other. Data that
+// cannot be encoded is left out and reported.
 func (r *room) errorFrame(t *turn, f wire.Format, err error) wire.ErrorFrame {
 	coded, ok := asCoded(err)
 	if !ok {

@@ -13,14 +13,14 @@ import (
 // HandleOption changes how a call is handled.
 type HandleOption func(*handler)
 
-// AllowServer lets a call be asked from the server side too, with [Ask]: by other rooms and by plain Go code. t.Session is
-// nil then. Without it such an Ask fails with permission_denied.
+// AllowServer lets a call be asked from the server side too, with [Ask]: by other rooms and by plain Go code. t.Session
+// is nil then. Without it such an Ask fails with permission_denied.
 func AllowServer(h *handler) { h.allowServer = true }
 
-// Handle answers a call. The input was validated, the output is validated before it is sent. An error is answered instead
-// of the output: a [contract.Error] with its code, message and data, any other as a fixed text, so that nothing internal
-// leaks. Either way what the handler changed in t.State stays changed, so check first and change then; what it pushed is
-// sent only if it succeeded.
+// Handle answers a call. The input was validated, the output is validated before it is sent. An error is answered
+// instead of the output: a [contract.Error] with its code, message and data, any other as a fixed text, so that nothing
+// internal leaks. Either way what the handler changed in t.State stays changed, so check first and change then; what it
+// pushed is sent only if it succeeded.
 //
 // It panics if the call is not of the definition's contract or has a handler already.
 func Handle[State, Data, In, Out any](def *Definition[State, Data], call *contract.Call[In, Out], h func(ctx context.Context, t *Turn[State, Data], in In) (Out, error), opts ...HandleOption) {
@@ -28,13 +28,14 @@ func Handle[State, Data, In, Out any](def *Definition[State, Data], call *contra
 }
 
 // HandleRead answers a call that only reads: the turn may not change state or session data, push, close, or start work.
-// It never causes a save. A push in it panics; a change to the state is found by Options.CheckTurns, which roomtest sets.
-// Everything else is as with [Handle].
+// It never causes a save. A push in it panics; a change to the state is found by Options.CheckTurns, which roomtest
+// sets. Everything else is as with [Handle].
 func HandleRead[State, Data, In, Out any](def *Definition[State, Data], call *contract.Call[In, Out], h func(ctx context.Context, t *Turn[State, Data], in In) (Out, error), opts ...HandleOption) {
 	def.add(call.Method(), &handler{mode: modeRead, run: runCall(call.Method(), h)}, opts)
 }
 
-// HandleOneWay takes a one-way call. Nothing is answered when it succeeds; an error goes to the client as with [Handle].
+// HandleOneWay takes a one-way call. Nothing is answered when it succeeds; an error goes to the client as with
+// [Handle].
 func HandleOneWay[State, Data, In any](def *Definition[State, Data], call *contract.OneWay[In], h func(ctx context.Context, t *Turn[State, Data], in In) error, opts ...HandleOption) {
 	m := call.Method()
 	def.add(m, &handler{mode: modeOneWay, run: runCall(m, func(ctx context.Context, t *Turn[State, Data], in In) (contract.None, error) {
@@ -44,12 +45,12 @@ func HandleOneWay[State, Data, In any](def *Definition[State, Data], call *contr
 
 // HandleAsync answers a call whose answer takes slow work: a database, another service. begin is a turn that checks the
 // input and returns the work; the work runs outside the room, on a goroutine of its own, while the room goes on with
-// others; finish is a turn that takes the work's result or error and makes the answer. The caller's later calls wait until
-// this one is answered, so that answers keep their order; nobody else waits.
+// others; finish is a turn that takes the work's result or error and makes the answer. The caller's later calls wait
+// until this one is answered, so that answers keep their order; nobody else waits.
 //
 // The work must not touch the turn's t or the room's state: what it needs it takes along in variables. Its ctx ends
-// after Definition.WorkTimeout or when the room ends; the call then fails with outcome_unknown and finish does not run. t.Session is nil in finish if the session has left.
-// A panic in work arrives in finish as a [*PanicError].
+// after Definition.WorkTimeout or when the room ends; the call then fails with outcome_unknown and finish does not run.
+// t.Session is nil in finish if the session has left. A panic in work arrives in finish as a [*PanicError].
 func HandleAsync[State, Data, In, Result, Out any](def *Definition[State, Data], call *contract.Call[In, Out],
 	begin func(ctx context.Context, t *Turn[State, Data], in In) (work func(ctx context.Context) (Result, error), err error),
 	finish func(ctx context.Context, t *Turn[State, Data], result Result, err error) (Out, error), opts ...HandleOption) {

@@ -7,8 +7,8 @@ import (
 )
 
 // buckets limits how often something happens, per address and in all, with one token bucket each. The table of
-// addresses is bounded: an address whose bucket is full again is forgotten, and while more than maxAddrs are not, new ones
-// share one bucket.
+// addresses is bounded: an address whose bucket is full again is forgotten, and while more than maxAddrs are not, new
+// ones share one bucket.
 type buckets struct {
 	mu      sync.Mutex
 	rate    float64 // tokens per second and address

@@ -45,7 +45,8 @@ func Emit[State, Data, T any](t *Turn[State, Data], to *Session[Data], push *con
 
 // Broadcast sends a push to all sessions of the room, the caller's own included, or to those that every audience agrees
 // on. All members see a room's broadcasts in the same order. It is validated and encoded once per wire format, now:
-// changing v afterwards changes nothing. A payload that does not pass the push's schema fails the turn with invalid_output.
+// changing v afterwards changes nothing. A payload that does not pass the push's schema fails the turn with
+// invalid_output.
 func Broadcast[State, Data, T any](t *Turn[State, Data], push *contract.Push[T], v T, audience ...Audience) {
 	in := t.writing("Broadcast")
 	to := in.room.members // never changed in place, so it may be kept

@@ -123,8 +123,8 @@ func (g *registry) page(kind, after string, limit int) []*entry {
 	return list[:min(limit, len(list))]
 }
 
-// close lets nothing new in and hands out every entry, with one message counted as on its way to each. Only the first call
-// does.
+// close lets nothing new in and hands out every entry, with one message counted as on its way to each. Only the first
+// call does.
 func (g *registry) close() []*entry {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -4,8 +4,8 @@ import (
 	"github.com/gosocka/socka/actors"
 )
 
-// release is one thing that a turn causes outside its room: a push, an answer, a close, the start of work. It waits in the
-// room's queue until it may leave.
+// release is one thing that a turn causes outside its room: a push, an answer, a close, the start of work. It waits in
+// the room's queue until it may leave.
 type release interface {
 	leave(r *room)
 }
@@ -24,8 +24,8 @@ func (q *releaseQueue) add(turn uint64, out []release) {
 	}
 }
 
-// durable lets go of what turns up to and including turn have caused. State lives in memory only, so a turn is durable as
-// soon as it has succeeded.
+// durable lets go of what turns up to and including turn have caused. State lives in memory only, so a turn is durable
+// as soon as it has succeeded.
 func (q *releaseQueue) durable(turn uint64, r *room) {
 	n := 0
 	for n < len(q.entries) && q.turns[n] <= turn {

@@ -15,9 +15,10 @@ import (
 
 // room is the actor of one room. All its fields but ref's belong to its mailbox.
 //
-// It is active while it has a state: from the first message that needs one (attach, Ask, push from outside) until it is closed or
-// has been empty for long enough. An inactive room is an actor without anything; the next message makes it active again,
-// with a new state. It leaves the registry, and stops, only when it is inactive and nobody is on the way to it.
+// It is active while it has a state: from the first message that needs one (attach, Ask, push from outside) until it is
+// closed or has been empty for long enough. An inactive room is an actor without anything; the next message makes it
+// active again, with a new state. It leaves the registry, and stops, only when it is inactive and nobody is on the way
+// to it.
 type room struct {
 	server *Server
 	kind   *kind

@@ -24,17 +24,20 @@ import (
 
 // Options configure a [Server]. Nil, and every zero field, means the stated default.
 type Options struct {
-	// Wire is the encoding of connections that do not ask for one with wire=json or wire=msgpack in the URL. Default JSON.
+	// Wire is the encoding of connections that do not ask for one with wire=json or wire=msgpack in the URL. Default
+	// JSON.
 	Wire wire.Format
 
-	// Conn sets the limits of connections, the allowed origins and the trusted proxies. Its Logger and Hooks are set by the server.
+	// Conn sets the limits of connections, the allowed origins and the trusted proxies. Its Logger and Hooks are set by
+	// the server.
 	Conn conn.Options
 
-	// MaxRooms bounds the rooms that run at a time; a further one is refused with 503. Default 100,000; negative: no limit.
+	// MaxRooms bounds the rooms that run at a time; a further one is refused with 503. Default 100,000; negative: no
+	// limit.
 	MaxRooms int
 
-	// RoomsPerSecond and RoomBurst limit how fast one client address (an IPv6 /64) may cause rooms to be started; beyond
-	// it requests are refused with 429. Default 10 per second after a burst of 200; a negative rate: no limit.
+	// RoomsPerSecond and RoomBurst limit how fast one client address (an IPv6 /64) may cause rooms to be started;
+	// beyond it requests are refused with 429. Default 10 per second after a burst of 200; a negative rate: no limit.
 	RoomsPerSecond float64
 	RoomBurst      int
 
@@ -46,8 +49,9 @@ type Options struct {
 	// ExposeErrors answers errors without a code with their own text instead of "internal error". For development.
 	ExposeErrors bool
 
-	// CheckTurns makes every turn prove itself: state and session data are passed through the snapshot codec after it, so that nothing that a
-	// snapshot would lose can be relied on, and a read-only turn that changes the state fails. For tests; it costs an encoding of the state per turn.
+	// CheckTurns makes every turn prove itself: state and session data are passed through the snapshot codec after it,
+	// so that nothing that a snapshot would lose can be relied on, and a read-only turn that changes the state fails.
+	// For tests; it costs an encoding of the state per turn.
 	CheckTurns bool
 
 	// Logger takes what no hook takes. Default slog.Default().
@@ -79,9 +83,10 @@ type Server struct {
 	closed   atomic.Bool
 }
 
-// NewServer makes a server for the kinds of rooms that the definitions describe. It fails if a definition is not complete:
-// no contract, a call without a handler, two definitions of one kind, or a State or Data type that a snapshot could not keep (a chan, a func, an
-// unexported field without `json:"-"`, an interface), naming the field; and if an option makes no sense.
+// NewServer makes a server for the kinds of rooms that the definitions describe. It fails if a definition is not
+// complete: no contract, a call without a handler, two definitions of one kind, or a State or Data type that a snapshot
+// could not keep (a chan, a func, an unexported field without `json:"-"`, an interface), naming the field; and if an
+// option makes no sense.
 func NewServer(opts *Options, defs ...AnyDefinition) (*Server, error) {
 	s := &Server{kinds: make(map[string]*kind)}
 	if opts != nil {
@@ -144,8 +149,8 @@ func (s *Server) connHooks() conn.Hooks {
 }
 
 // ServeHTTP takes a WebSocket upgrade to {prefix}/{kind}/{room}. What it refuses it answers as text: 404 unknown kind,
-// 400 bad room name or parameter, 426 not a WebSocket upgrade, 403 foreign origin, 429 too many connections or new rooms from one address, 503 full or shutting down, else
-// the status of the error of Authenticate or MayCreate.
+// 400 bad room name or parameter, 426 not a WebSocket upgrade, 403 foreign origin, 429 too many connections or new
+// rooms from one address, 503 full or shutting down, else the status of the error of Authenticate or MayCreate.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := s.serve(w, r); err != nil {
 		status, message := statusOf(err)
@@ -244,8 +249,8 @@ func statusOf(err error) (status int, message string) {
 	return http.StatusInternalServerError, redacted
 }
 
-// readQuery reads what the library itself takes from the URL, and gives the request without the resume key (sid), a secret that hooks must not
-// see.
+// readQuery reads what the library itself takes from the URL, and gives the request without the resume key (sid), a
+// secret that hooks must not see.
 func (s *Server) readQuery(r *http.Request) (*http.Request, wire.Format, error) {
 	format := s.opts.Wire
 	if r.URL.RawQuery == "" {

@@ -40,8 +40,8 @@ type session struct {
 	gone      bool // closed by a turn or detached: nothing is sent to it or taken from it any more
 	detaching bool // OnDetach has begun
 
-	// While an async call of the session runs, what the session sent after it waits here: *actors.Call, then perhaps one
-	// *actors.Detach. The gateway's limit on calls in flight bounds it.
+	// While an async call of the session runs, what the session sent after it waits here: *actors.Call, then perhaps
+	// one *actors.Detach. The gateway's limit on calls in flight bounds it.
 	async   *work
 	waiting []any
 }

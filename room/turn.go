@@ -10,9 +10,9 @@ import (
 	"github.com/gosocka/socka/wire"
 )
 
-// Turn is what a handler or hook has in its hands: the room's state and the session that caused the turn. It is the only
-// turn of its room while it lasts, so State and Data may be changed freely, without locks. It ends when the function
-// returns: using it later, in a goroutine for example, panics.
+// Turn is what a handler or hook has in its hands: the room's state and the session that caused the turn. It is the
+// only turn of its room while it lasts, so State and Data may be changed freely, without locks. It ends when the
+// function returns: using it later, in a goroutine for example, panics.
 type Turn[State, Data any] struct {
 	// State is the room's state.
 	State *State
@@ -36,9 +36,9 @@ func (t *Turn[State, Data]) Sessions() []*Session[Data] {
 	return list
 }
 
-// Close removes a session from the room when this turn has succeeded: what the turn sends to it, its answer included, still
-// goes out, then its connection closes with the code and the reason (at most 123 bytes), and OnDetach runs for it. Code 0
-// means conn.CloseKicked; codes of the application are 4000 to 4399.
+// Close removes a session from the room when this turn has succeeded: what the turn sends to it, its answer included,
+// still goes out, then its connection closes with the code and the reason (at most 123 bytes), and OnDetach runs for
+// it. Code 0 means conn.CloseKicked; codes of the application are 4000 to 4399.
 func (t *Turn[State, Data]) Close(s *Session[Data], code uint16, reason string) {
 	in := t.writing("Close")
 	if s == nil || s.s.gone {
@@ -50,8 +50,8 @@ func (t *Turn[State, Data]) Close(s *Session[Data], code uint16, reason string) 
 	in.leaving = append(in.leaving, closeRelease{to: s.s, msg: &actors.Close{Code: code, Reason: reason}})
 }
 
-// CloseRoom ends the room after this turn if it succeeds: OnDetach runs for every session, all connections close with the code (0
-// means conn.CloseRoomClosed) and the reason, and the state is gone. Who comes next finds a new room.
+// CloseRoom ends the room after this turn if it succeeds: OnDetach runs for every session, all connections close with
+// the code (0 means conn.CloseRoomClosed) and the reason, and the state is gone. Who comes next finds a new room.
 func (t *Turn[State, Data]) CloseRoom(code uint16, reason string) {
 	in := t.writing("CloseRoom")
 	if code == 0 {
@@ -115,8 +115,8 @@ type turn struct {
 	before  []byte         // the state of before a read-only turn, when turns are checked
 }
 
-// run runs f as one turn and settles it: outputs go to the release queue if f succeeded and are dropped if not. after, if
-// not nil, adds what is sent in either case, behind the turn's own outputs: the answer.
+// run runs f as one turn and settles it: outputs go to the release queue if f succeeded and are dropped if not. after,
+// if not nil, adds what is sent in either case, behind the turn's own outputs: the answer.
 func (t *turn) run(f func(t *turn) error, after func(err error) release) {
 	r := t.room
 	r.turns++

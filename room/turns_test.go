@@ -58,8 +58,8 @@ type (
 	labTurn  = room.Turn[labState, labUser]
 )
 
-// newLab makes the definition; gate, if not nil, points to what holds the work of slow and later up until it is closed (made within the
-// test's bubble, so a pointer).
+// newLab makes the definition; gate, if not nil, points to what holds the work of slow and later up until it is closed
+// (made within the test's bubble, so a pointer).
 func newLab(gate *chan struct{}) *room.Definition[labState, labUser] {
 	def := &room.Definition[labState, labUser]{Contract: lab}
 	def.Authenticate = userFromQuery

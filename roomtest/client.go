@@ -36,7 +36,8 @@ func (c *Client) observe(f wire.Frame) {
 	c.pushes = append(c.pushes, received{f.Event, slices.Clone(f.Body)})
 }
 
-// Call calls the room and fails the test on an error. It returns when everything that the call caused has been delivered to everybody.
+// Call calls the room and fails the test on an error. It returns when everything that the call caused has been
+// delivered to everybody.
 func Call[In, Out any](c *Client, call *contract.Call[In, Out], in In) Out {
 	c.T.Helper()
 	out, err := client.Call(c.T.Context(), c.Client, call, in)

@@ -10,10 +10,11 @@
 //		}, chat.Definition())
 //	}
 //
-// Everything is real but the network and the clock: the HTTP upgrade, WebSocket frames, the gateway, the room actor, the Go
-// client. Connections are pipes, and the test runs in a testing/synctest bubble: time stands still while anything can run, and
-// [Server.Advance] jumps ahead. Options.CheckTurns is on: after every turn state and session data pass through the snapshot
-// codec, so that a test finds out what a snapshot would lose, and a read-only turn that changes the state fails.
+// Everything is real but the network and the clock: the HTTP upgrade, WebSocket frames, the gateway, the room actor,
+// the Go client. Connections are pipes, and the test runs in a testing/synctest bubble: time stands still while
+// anything can run, and [Server.Advance] jumps ahead. Options.CheckTurns is on: after every turn state and session data
+// pass through the snapshot codec, so that a test finds out what a snapshot would lose, and a read-only turn that
+// changes the state fails.
 //
 // When the function returns, the clients close and the server shuts down; a goroutine that is left over fails the test.
 //

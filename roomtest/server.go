@@ -35,8 +35,8 @@ func Run(t *testing.T, f func(s *Server), defs ...room.AnyDefinition) {
 	RunOptions(t, nil, f, defs...)
 }
 
-// RunOptions is [Run] with options for the server. CheckTurns is set in any case; errors without a code are exposed, so that a
-// failing test says why; a nil Logger means silence.
+// RunOptions is [Run] with options for the server. CheckTurns is set in any case; errors without a code are exposed, so
+// that a failing test says why; a nil Logger means silence.
 func RunOptions(t *testing.T, opts *room.Options, f func(s *Server), defs ...room.AnyDefinition) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -89,8 +89,8 @@ func (s *Server) stop() {
 }
 
 // Connect connects a client to a room: path is "kind/room", with a query if Authenticate reads one, such as
-// "chat/lobby?name=Ada"; wire=msgpack in it works as everywhere. It returns when the session is attached and everything that its
-// arrival caused has been delivered.
+// "chat/lobby?name=Ada"; wire=msgpack in it works as everywhere. It returns when the session is attached and everything
+// that its arrival caused has been delivered.
 func (s *Server) Connect(path string) *Client {
 	s.T.Helper()
 	c, err := s.Dial(path, nil)
@@ -138,7 +138,8 @@ func (s *Server) Advance(d time.Duration) {
 	synctest.Wait()
 }
 
-// Settle waits until everything that can run has run, without time passing. [Call], [Expect] and the like do so themselves.
+// Settle waits until everything that can run has run, without time passing. [Call], [Expect] and the like do so
+// themselves.
 func (s *Server) Settle() { synctest.Wait() }
 
 // listener hands out the server's ends of pipes.
@@ -148,7 +149,9 @@ type listener struct {
 	closed chan struct{}
 }
 
-func newListener() *listener { return &listener{conns: make(chan net.Conn), closed: make(chan struct{})} }
+func newListener() *listener {
+	return &listener{conns: make(chan net.Conn), closed: make(chan struct{})}
+}
 
 func (l *listener) Accept() (net.Conn, error) {
 	select {
