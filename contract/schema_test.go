@@ -1,3 +1,5 @@
+//lint:file-ignore SA5008 tags that encoding/json would not know are what is tested here
+
 package contract
 
 import (

@@ -18,7 +18,6 @@ var (
 	ring  = contract.New("ring")
 	round = contract.NewCall[Route, Total](ring, "round")
 	aside = contract.NewCall[Route, Total](ring, "aside")
-	bang  = contract.NewPush[Total](ring, "bang")
 )
 
 type (

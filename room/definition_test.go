@@ -23,6 +23,7 @@ func TestNewServerRefuses(t *testing.T) {
 	named := complete()
 	named.Kind = "not a name"
 	type closed struct{ secret int }
+	_ = closed{}.secret
 	type deep struct {
 		Players []struct{ Notify chan int }
 	}

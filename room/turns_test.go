@@ -33,7 +33,6 @@ var (
 
 	added = contract.NewPush[Total](lab, "added")
 	left  = contract.NewPush[Names](lab, "left")
-	tick  = contract.NewPush[Total](lab, "tick")
 )
 
 type (
