@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/gosocka/socka/actors"
 	"github.com/gosocka/socka/wire"
@@ -13,9 +14,20 @@ import (
 func each(t *testing.T, f func(t *testing.T, kind transportKind, format wire.Format)) {
 	for _, kind := range transports {
 		for _, format := range []wire.Format{wire.JSON, wire.Msgpack} {
-			t.Run(kind.name+"/"+format.String(), func(t *testing.T) { f(t, kind, format) })
+			on(t, kind.name+"/"+format.String(), kind, func(t *testing.T) { f(t, kind, format) })
 		}
 	}
+}
+
+// on runs a test, in virtual time if the transport allows it.
+func on(t *testing.T, name string, kind transportKind, f func(*testing.T)) {
+	t.Run(name, func(t *testing.T) {
+		if kind.pipe {
+			synctest.Test(t, f)
+		} else {
+			f(t)
+		}
+	})
 }
 
 // Calls are numbered and answered in order, a push comes where the room made it, and the end is told once.

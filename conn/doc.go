@@ -1,2 +1,81 @@
-// Package conn holds WebSocket connections and the gateway of a node.
+// Package conn holds WebSocket connections and the gateway of a node: the upgrade from net/http, the limits, the bounded
+// outbox with its policies for slow consumers, keepalive, and closing. It speaks the envelopes of the socka v1 wire
+// (package wire, the protocol of @firtoz/socka) and knows nothing of contracts: bodies pass through as bytes.
+//
+// It may import wire and actors, and of the WebSocket libraries it alone on the server side imports gws.
+//
+// # The way of a message
+//
+//	Admit ── Upgrade ──▶ Attach ─┐
+//	                             ▼
+//	socket ─▶ gws ─▶ wire.Decode ─▶ limits, number ─▶ Call ─▶ room      read goroutine, one per connection
+//	                                                          │
+//	socket ◀─ one write ◀─ flusher ◀─ outbox ◀─ Answer, Push, Close     goroutine of the room, then of the flusher
+//	                             ▲
+//	             gws's close frames, pongs, pings
+//
+// In: the read goroutine decodes the envelope in the connection's format and numbers the calls from 1. A JSON connection
+// takes binary messages too, as JSON; a msgpack connection takes no text. A malformed message is reported
+// (Hooks.Malformed); one that carries an id, and a call over a limit, becomes a Call with Refused set, so that its answer
+// stands in its place among the others. Server-kind frames are reported and not answered.
+//
+// Out: a connection is an actors.Process. Deliver puts a frame into the outbox, which never blocks, and starts a flusher
+// if none runs. The flusher writes all that waits, joined into writes of about 64 KiB, and ends when nothing is left:
+// a lone message goes out at once, a burst goes out in one write, an idle connection has no flusher. With
+// permessage-deflate a message is compressed when the flusher takes it, so that the policies act on what waits.
+//
+// # Invariants
+//
+//   - A room gets of one connection: one Attach, then Calls with the numbers 1, 2, 3, …, then one Detach, whatever ends
+//     the connection. When the server closes it, the Detach comes at once and does not wait for the peer.
+//   - What is delivered to one connection goes out in that order, but for what a policy drops or moves to the tail.
+//   - One flusher at a time is the only writer to a socket after the handshake, and it writes whole frames. Nothing follows
+//     a close frame.
+//   - An outbox holds at most Options.OutboxBytes (or one frame), counted until the socket has taken them. At the bound,
+//     waiting DropOldest pushes go first, oldest first; a Latest push has already taken the place of the older one with its
+//     key; answers and Must pushes are never dropped: the connection is closed with 4501 instead, what waits is dropped and
+//     the close frame follows the frame that is partly written. Of pongs only the latest waits.
+//   - At most MaxInFlight calls are unanswered, and refused ones on top of them are bounded.
+//   - A close frame is not lost: input is read and thrown away until the peer answers or its time is up, and where gws can
+//     read no more the outbound half is closed first.
+//   - Keepalive reaches no room. One sweeper serves all connections; it runs only while there are any.
+//   - After Close no goroutine of the gateway is left.
+//
+// # Limits
+//
+//	MaxMessageBytes        65,536     larger: closed with 1009
+//	CallsPerSecond, Burst  200, 400   over: answered "rate_limited" with retryAfter in ms
+//	MaxInFlight            128        over: answered "resource_exhausted"
+//	refused calls          10 × CallBurst in a row: closed with 4429
+//	malformed messages     100 without a good one between: closed with 4429; 10 reports at once and 1 a second
+//	OutboxBytes            1 MiB      over: policies, then closed with 4501
+//	MaxConnections         50,000     over: 503
+//	MaxConnectionsPerAddr  1,024      over: 429; an IPv6 /64 counts as one
+//	HandshakeTimeout       10 s       from Admit to the 101 written
+//	PingInterval           25 s       of silence: pinged
+//	IdleTimeout            60 s       of silence: closed with 4502
+//	WriteTimeout           10 s       without progress of a write: closed with 4501; also for all that is left at a close
+//	CloseTimeout           3 s        for the answer to a close frame
+//
+// # Close codes
+//
+// 4400–4499 mean: do not come back by yourself. 4500–4599 mean: reconnect, with backoff. The clients of @firtoz/socka
+// reconnect on every code.
+//
+//	1000  normal            the application ended the session: stop, or reconnect if the user asks for it
+//	1001  going away        the server stops: reconnect, with backoff
+//	1002  protocol error    a fault of the client: reconnect with backoff, and mend the client
+//	1007  invalid data      likewise: text that is not UTF-8, or a message that cannot be decompressed
+//	1009  message too big   likewise: send less at once
+//	1011  internal error    a fault of the server: reconnect, with backoff
+//	4400  refused           OnAttach refused the session, "code: message": stop, show the reason
+//	4401  unauthenticated   log in again, then reconnect
+//	4403  kicked            the application removed the session: stop
+//	4410  room closed       the application closed the room: stop
+//	4429  flood             the client ignored its limits: stop, and mend the client
+//	4500  room failed       reconnect, with backoff
+//	4501  slow consumer     reconnect, with backoff; read faster, or ask for less
+//	4502  idle              reconnect
+//	4503  room full         reconnect, with backoff
+//	4504  unavailable       reconnect, with backoff
 package conn

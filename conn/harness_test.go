@@ -317,6 +317,7 @@ func (e *env) handshake(format wire.Format, header ...string) *client {
 	fmt.Fprintf(req, "GET /?id=%s&wire=%s HTTP/1.1\r\n", c.id, format)
 	_ = h.Write(req)
 	req.WriteString("\r\n")
+	e.t.Cleanup(func() { _ = c.nc.Close() })
 	_ = c.nc.SetDeadline(time.Now().Add(patience))
 	if _, err := c.nc.Write(req.Bytes()); err != nil {
 		e.t.Fatal(err)
@@ -579,5 +580,3 @@ func unhex(t testing.TB, s string) []byte {
 	}
 	return b
 }
-
-
