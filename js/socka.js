@@ -112,7 +112,7 @@ export const RESERVED_CALL_NAMES = Object.freeze([
  * Either `url` or `webSocket` is required. With `webSocket` alone the session lives as long as that socket.
  * @template {SockaContract | undefined} [C=undefined]
  * @typedef {object} SockaSessionOptions
- * @property {string | URL} [url] The room's upgrade URL; opened again, unchanged, on every reconnect.
+ * @property {string | URL} [url] The room's upgrade URL. `wire=json` is added to its query unless it has a `wire` already; then it stays as it is on every reconnect.
  * @property {SocketLike} [webSocket] A prepared socket, to be used first. For one that is already open `onOpen` is not called.
  * @property {C} [contract] Schemas to check inputs, outputs and pushes against; also fixes which calls and pushes exist.
  * @property {"json"} [wireFormat] Default "json", the only one so far.
@@ -279,6 +279,20 @@ function decodeFrame(data, deserialize) {
 
 /* ---------------------------------------------------------------- helpers */
 
+/**
+ * The URL with `wire=json` in its query: a server may speak msgpack to those who ask for nothing. One that knows no such
+ * parameter, as the TypeScript library's own, ignores it. A URL that says `wire` itself is left alone, and so is every
+ * other character: some servers sign theirs.
+ * @param {string} url
+ */
+function askForJson(url) {
+  const [, beforeHash, hash] = /** @type {RegExpMatchArray} */ (url.match(/^([^#]*)(.*)$/s));
+  const at = beforeHash.indexOf("?");
+  const query = at < 0 ? "" : beforeHash.slice(at + 1);
+  if (new URLSearchParams(query).has("wire")) return url;
+  return `${beforeHash}${at < 0 ? "?" : query === "" || query.endsWith("&") ? "" : "&"}wire=json${hash}`;
+}
+
 /** Runs steps one after the other: at once while none of them is asynchronous. Steps do not throw. */
 class InOrder {
   /** @type {Promise<unknown> | undefined} */
@@ -417,7 +431,7 @@ export class SockaSession {
     }
     this.#options = options;
     this.#contract = contract && defineSocka(contract);
-    this.#url = url === undefined ? undefined : String(url);
+    this.#url = url === undefined ? undefined : askForJson(String(url));
     this.#WebSocket = Constructor;
     this.#timers = options.timers ?? { setTimeout: (run, ms) => setTimeout(run, ms), clearTimeout: (timer) => clearTimeout(timer) };
     this.#reconnect = {

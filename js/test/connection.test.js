@@ -17,7 +17,23 @@ test("status: connecting, open, reconnecting, open, closed", () => {
   made.socket.accept();
   session.close();
   assert.deepEqual(statuses, ["open", "reconnecting", "open", "closed"]);
-  assert.deepEqual(FakeWebSocket.sockets.map((s) => s.url), ["ws://test.invalid/room", "ws://test.invalid/room"]);
+  assert.deepEqual(FakeWebSocket.sockets.map((s) => s.url), ["ws://test.invalid/room?wire=json", "ws://test.invalid/room?wire=json"]);
+});
+
+test("the URL asks for JSON unless it says what it wants, and is otherwise left as it is", () => {
+  for (const [url, opened] of [
+    ["ws://h/room", "ws://h/room?wire=json"],
+    ["ws://h/room?", "ws://h/room?wire=json"],
+    ["ws://h/room?name=Ada%20L&b=%7e&&x", "ws://h/room?name=Ada%20L&b=%7e&&x&wire=json"],
+    ["ws://h/room?a&", "ws://h/room?a&wire=json"],
+    ["ws://h/room?a#part?wire=1", "ws://h/room?a&wire=json#part?wire=1"],
+    ["ws://h/wire=x/room?a=wire=1", "ws://h/wire=x/room?a=wire=1&wire=json"],
+    ["ws://h/room?wire=json", "ws://h/room?wire=json"],
+    ["ws://h/room?a=1&wire=msgpack&b", "ws://h/room?a=1&wire=msgpack&b"],
+    ["ws://h/room?w%69re=", "ws://h/room?w%69re="],
+    [new URL("ws://h/room?a b"), "ws://h/room?a%20b&wire=json"],
+    ["room", "room?wire=json"],
+  ]) assert.equal(setup({ url }).socket.url, opened);
 });
 
 test("onStatusChange returns what ends it; listeners that throw are reported", () => {

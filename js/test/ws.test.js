@@ -53,7 +53,7 @@ test("no subprotocol is asked for, and the whole URL is opened again after a res
   for (const client of server.clients) client.close(1012, "restart");
   await once(server, "joined");
   assert.equal(await session.send.again(), 1);
-  assert.deepEqual(requests, [["/ws/chat/lobby?name=Ada", undefined], ["/ws/chat/lobby?name=Ada", undefined]]);
+  assert.deepEqual(requests, [["/ws/chat/lobby?name=Ada&wire=json", undefined], ["/ws/chat/lobby?name=Ada&wire=json", undefined]]);
 });
 
 test("a socket cut without a close frame rejects the call", async (t) => {
