@@ -3,6 +3,7 @@ package conn
 import (
 	"crypto/tls"
 	"errors"
+	"log/slog"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -18,6 +19,9 @@ import (
 
 func newGateway(t testing.TB, o Options) *Gateway {
 	t.Helper()
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
 	g, err := NewGateway(actors.NewSystem(nil), &o)
 	if err != nil {
 		t.Fatal(err)
@@ -46,6 +50,7 @@ func TestOptionsErrorsNameTheField(t *testing.T) {
 		"MaxMessageBytes is": {MaxMessageBytes: 2 << 30},
 		"CallsPerSecond":     {CallsPerSecond: math.NaN()},
 		"CallBurst":          {CallBurst: -1},
+		"CallBurst is":       {CallBurst: 1 << 25},
 		"OutboxBytes":        {OutboxBytes: -1},
 		"HandshakeTimeout":   {HandshakeTimeout: -1},
 		"WriteTimeout":       {WriteTimeout: -1},

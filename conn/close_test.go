@@ -1,6 +1,7 @@
 package conn
 
 import (
+	"bufio"
 	"bytes"
 	"compress/flate"
 	"context"
@@ -434,4 +435,73 @@ func TestNothingIsLeft(t *testing.T) {
 			runtime.Gosched()
 		}
 	}
+}
+
+// A gateway that closes while a handshake is on its way says so on the new connection, and the room hears nothing.
+func TestGatewayClosesDuringHandshake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, pipe, setup{})
+		c := &client{t: t, nc: e.dial(), id: "late"}
+		c.write([]byte("GET /?id=late HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"))
+		synctest.Wait() // the server writes its 101
+		if err := e.g.Close(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		c.br = bufio.NewReader(c.nc)
+		skipResponse(t, c)
+		first, payload, err := c.read()
+		if err != nil || first != closeFrame || binary.BigEndian.Uint16(payload) != CloseGoingAway {
+			t.Fatalf("%#x %q %v", first, payload, err)
+		}
+		synctest.Wait()
+		if s := e.g.Stats(); s.Reserved != 0 || s.Accepted != 0 || len(e.room.events) != 0 {
+			t.Fatalf("%+v, the room got %d messages", s, len(e.room.events))
+		}
+		_ = c.nc.Close()
+	})
+}
+
+// A fault of our own closes the one connection with 1011.
+func TestPanicInHook(t *testing.T) {
+	for _, kind := range transports {
+		on(t, kind.name, kind, func(t *testing.T) {
+			e := start(t, kind, setup{opts: Options{Hooks: Hooks{Malformed: func(Info, error) { panic("oh") }}}})
+			c, other := e.connect(wire.JSON), e.connect(wire.JSON)
+			c.write(frame(textFrame, []byte("x")))
+			c.expectClose(CloseInternal)
+			if d := e.room.detach(t, c.id); d.Code != CloseInternal || d.Reason != "internal error" {
+				t.Fatalf("%+v", d)
+			}
+			if end := e.end(c); end.Err == nil {
+				t.Fatalf("%+v", end)
+			}
+			other.request("a-1", "echo", "{}")
+			if f := other.next(); f.ID != "a-1" {
+				t.Fatalf("%+v", f)
+			}
+		})
+	}
+}
+
+// What rooms must not do is logged and harms no other connection.
+func TestFaultyRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, transports[4], setup{})
+		c := e.connect(wire.JSON)
+		pid := e.room.attach(t, c.id).From
+		e.sys.Send(pid, &actors.Push{Frames: [2][]byte{nil, []byte("x")}})
+		e.sys.Send(pid, "what?")
+		notText := bytes.Repeat([]byte{0xff}, 2*compressFrom) // which gws would not compress
+		e.sys.Send(pid, &actors.Push{Frames: [2][]byte{notText}})
+		if first, payload, err := c.read(); err != nil || first != textFrame || !bytes.Equal(payload, notText) {
+			t.Fatalf("%#x %v", first, err)
+		}
+		e.sys.Send(pid, &actors.Close{Code: 1006})
+		c.expectClose(CloseInternal)
+		for _, want := range []string{"without a frame", "does not know", "cannot be sent"} {
+			if logs := e.logs.String(); !strings.Contains(logs, want) {
+				t.Fatalf("%q is not in %s", want, logs)
+			}
+		}
+	})
 }

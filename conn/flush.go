@@ -5,6 +5,7 @@ import (
 	"os"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/lxzan/gws"
 
@@ -16,6 +17,8 @@ const (
 	chunkBytes = 64 << 10
 	// copyBytes is the size from which a frame is written from where it is instead of being copied.
 	copyBytes = 32 << 10
+	// compressFrom is the size from which a message is compressed for a client that takes it.
+	compressFrom = 512
 	// tlsPiece is the most that one write to a TLS connection gets. A TLS write that times out is lost for good, so the
 	// progress of one must be a matter of little.
 	tlsPiece = 16 << 10
@@ -95,7 +98,7 @@ func (c *connection) writeBatch(s *scratch) error {
 	}
 	for i, it := range s.batch {
 		switch {
-		case c.deflate:
+		case c.deflate && len(it.frame) >= compressFrom && gwsTakes(first, it.frame):
 			c.captured = &s.buf
 			if err := c.socket.WriteMessage(opcode, it.frame); err != nil && !errors.Is(err, gws.ErrConnClosed) { // else a close frame follows
 				return err
@@ -120,6 +123,11 @@ func (c *connection) writeBatch(s *scratch) error {
 		s.buf = nil
 	}
 	return err
+}
+
+// gwsTakes reports whether gws will make a frame of p. If it did not, it would close the connection on the wrong goroutine.
+func gwsTakes(first byte, p []byte) bool {
+	return len(p) <= mostMessageBytes && (first == binaryFrame || utf8.Valid(p))
 }
 
 // write writes all of p. No deadline is set per write, which would cost more than the rest: the sweeper wakes a write that
@@ -148,7 +156,10 @@ func (c *connection) mayGoOn(began uint32, n int, err error) bool {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closing || n == 0 && c.stuck == began {
+	if c.closing { // one deadline for all that is left, unless the sweeper's came just before
+		return time.Now().Before(c.readBy.Add(-c.g.opts.CloseTimeout))
+	}
+	if n == 0 && c.stuck == began {
 		return false
 	}
 	_ = c.nc.SetWriteDeadline(time.Time{})

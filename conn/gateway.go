@@ -73,7 +73,7 @@ func NewGateway(sys *actors.System, opts *Options) (*Gateway, error) {
 		HandshakeTimeout:    resolved.HandshakeTimeout,
 		NewSession:          func() gws.SessionStorage { return nil }, // the handler finds its connection through the transport
 		Authorize:           func(*http.Request, gws.SessionStorage) bool { return true },
-		PermessageDeflate:   gws.PermessageDeflate{Enabled: resolved.Compress, PoolSize: min(16, 2*runtime.GOMAXPROCS(0))},
+		PermessageDeflate:   gws.PermessageDeflate{Enabled: resolved.Compress, Threshold: compressFrom, PoolSize: min(16, 2*runtime.GOMAXPROCS(0))},
 	})
 	return g, nil
 }

@@ -19,7 +19,7 @@ type Options struct {
 
 	// CallsPerSecond and CallBurst bound the messages of one connection by a token bucket. A call above the bound is
 	// answered with the code "rate_limited" and the time to wait. Defaults 200 per second and 400. A negative
-	// CallsPerSecond means no limit.
+	// CallsPerSecond means no limit; CallBurst is at most 16,777,216.
 	CallsPerSecond float64
 	CallBurst      int
 
@@ -123,6 +123,7 @@ const (
 	defaultCloseTimeout          = 3 * time.Second
 
 	mostMessageBytes = 1 << 30
+	mostBurst        = 1 << 24
 )
 
 // resolve returns a copy with the defaults filled in: math.MaxInt stands for no limit, a zero duration for never.
@@ -170,6 +171,9 @@ func (o *Options) resolve() (Options, error) {
 		c.CallsPerSecond = math.Inf(1)
 	}
 	count("CallBurst", &c.CallBurst, defaultCallBurst, false)
+	if c.CallBurst > mostBurst {
+		bad("CallBurst is %d: at most %d", c.CallBurst, mostBurst)
+	}
 	count("MaxInFlight", &c.MaxInFlight, defaultMaxInFlight, true)
 	count("OutboxBytes", &c.OutboxBytes, defaultOutboxBytes, false)
 	count("MaxConnections", &c.MaxConnections, defaultMaxConnections, true)
