@@ -2,14 +2,17 @@ package main
 
 import (
 	"net/http/httptest"
+	"sync"
 	"testing"
 
 	"github.com/gosocka/socka/client"
 	"github.com/gosocka/socka/room"
 )
 
+var register = sync.OnceFunc(func() { room.Handle(def, greet, onGreet) })
+
 func TestHello(t *testing.T) {
-	room.Handle(def, greet, onGreet)
+	register()
 	srv, err := room.NewServer(nil, def)
 	if err != nil {
 		t.Fatal(err)
