@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gosocka/socka/client"
@@ -235,10 +236,17 @@ func newClient(t *testing.T, srv *server, o client.Options) *client.Client {
 func connect(t *testing.T, srv *server, o client.Options) *client.Client {
 	t.Helper()
 	c := newClient(t, srv, o)
+	open(t, c)
+	return c
+}
+
+// open connects, and lets the server's side get there too. It runs in a bubble.
+func open(t *testing.T, c *client.Client) {
+	t.Helper()
 	if err := c.Connect(t.Context()); err != nil {
 		t.Fatalf("Connect: %v", err)
 	}
-	return c
+	synctest.Wait()
 }
 
 func wantCode(t *testing.T, err error, code contract.Code, is ...error) {
