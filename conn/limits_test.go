@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -331,7 +332,7 @@ func TestRoomIsGone(t *testing.T) {
 			e.room.attach(t, c.id)
 			e.sys.Stop(e.room.pid)
 			for e.sys.Count() > 0 {
-				time.Sleep(0)
+				runtime.Gosched()
 			}
 			c.request("a-1", "echo", "{}")
 			c.expectClose(CloseUnavailable)

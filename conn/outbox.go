@@ -42,7 +42,6 @@ type item struct {
 const keepCap = 8
 
 func (o *outbox) bytes() int  { return o.waiting + o.writing }
-func (o *outbox) empty() bool { return o.waiting == 0 && !o.ping && !o.hasPong }
 
 // add queues an item, dropping what may be dropped to make room. It returns how many items were dropped (the new one
 // may be among them), and false if the item may not be dropped and does not fit.
