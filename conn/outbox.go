@@ -41,7 +41,7 @@ type item struct {
 // keepCap is the room for items that an empty outbox holds on to.
 const keepCap = 8
 
-func (o *outbox) bytes() int  { return o.waiting + o.writing }
+func (o *outbox) bytes() int { return o.waiting + o.writing }
 
 // add queues an item, dropping what may be dropped to make room. It returns how many items were dropped (the new one
 // may be among them), and false if the item may not be dropped and does not fit.
