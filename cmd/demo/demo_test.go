@@ -316,7 +316,15 @@ func TestSignals(t *testing.T) {
 func TestSecondSignal(t *testing.T) {
 	skipWithoutSignals(t)
 	p := start(t)
-	socket := bufio.NewReader(p.upgrade(t, "ws/chat/lobby", "").Body)
+	socket := bufio.NewReader(p.upgrade(t, "ws/tictactoe/lobby", "").Body)
+	// Whoever comes in is pushed the game, in a frame with 16 bits of length.
+	var head [4]byte
+	if _, err := io.ReadFull(socket, head[:]); err != nil || head[0] != 0x81 || head[1] != 126 {
+		t.Fatalf("the first frame begins with %#x, %v", head, err)
+	}
+	if _, err := socket.Discard(int(head[2])<<8 | int(head[3])); err != nil {
+		t.Fatal(err)
+	}
 	if err := p.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
