@@ -41,7 +41,7 @@ func TestCallBothFormatsAndDeflate(t *testing.T) {
 						t.Errorf("ids %q, want %q", ids, want)
 					}
 					r := srv.requests[0]
-					wantQuery := map[wire.Format]string{wire.JSON: "name=Ada", wire.Msgpack: "name=Ada&wire=msgpack"}[f]
+					wantQuery := map[wire.Format]string{wire.JSON: "name=Ada&wire=json", wire.Msgpack: "name=Ada&wire=msgpack"}[f]
 					if r.URL.RawQuery != wantQuery {
 						t.Errorf("query %q, want %q", r.URL.RawQuery, wantQuery)
 					}

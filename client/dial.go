@@ -60,12 +60,10 @@ func parseURL(raw string, f wire.Format) (*url.URL, wire.Format, error) {
 		}
 		return u, named, nil
 	}
-	if f != wire.JSON {
-		if u.RawQuery != "" {
-			u.RawQuery += "&"
-		}
-		u.RawQuery += "wire=" + f.String()
+	if u.RawQuery != "" {
+		u.RawQuery += "&"
 	}
+	u.RawQuery += "wire=" + f.String()
 	return u, f, nil
 }
 

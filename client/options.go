@@ -16,9 +16,10 @@ import (
 // means the defaults stated here.
 type Options struct {
 	// Wire is the encoding of the connection. Default: the one that the
-	// parameter wire of the URL names, else JSON. An encoding other than JSON is
-	// added to the URL as wire=NAME, which is how servers of this module are
-	// told; a URL that names another one is refused by Connect.
+	// parameter wire of the URL names, else JSON. It is added to the URL as
+	// wire=NAME, which is how servers of this module are told, whatever their own
+	// default is; a URL that names another one is refused by Connect. Servers of
+	// @firtoz/socka ignore the parameter and must be set up for the same encoding.
 	Wire wire.Format
 
 	// Header is sent with every upgrade request, such as Authorization, Cookie
