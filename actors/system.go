@@ -120,8 +120,13 @@ func (s *System) Unregister(pid *PID) { s.engine.ProcessRegistry.Remove(pid) }
 // Send delivers msg to pid: into the mailbox of an actor, or straight into the process. It never blocks on an actor.
 func (s *System) Send(pid *PID, msg any) { s.engine.Root.Send(pid, msg) }
 
-// Stop ends an actor after the message that it is handling; what is in its mailbox behind that is dropped.
-func (s *System) Stop(pid *PID) { s.engine.Root.Stop(pid) }
+// Stop ends an actor once it has handled what was sent to it before; what comes behind that is dropped. Stopping one that
+// has stopped does nothing.
+func (s *System) Stop(pid *PID) { s.Send(pid, stop{}) }
+
+// stop asks a host to end. The engine's own stop message would, sent to an actor that has just ended, be logged as
+// a dead letter, and the throttle of that log leaves a goroutine behind for a second.
+type stop struct{ Message }
 
 // Request sends the message that build makes for a reply address and waits for the first message sent to that address.
 // It returns ctx's error when ctx ends first; a later reply is dropped.
@@ -204,6 +209,8 @@ func (h *host) Receive(c actor.Context) {
 	case *actor.Started, *actor.Stopping, *actor.Restarting:
 	case *actor.Stopped:
 		h.stopped()
+	case stop:
+		c.Stop(c.Self())
 	default:
 		if h.failed != nil {
 			return

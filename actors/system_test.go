@@ -207,6 +207,25 @@ func TestUndelivered(t *testing.T) {
 	})
 }
 
+// Stopping what has stopped leaves nothing behind: a goroutine that did would fail the bubble.
+func TestStopTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, log := newSystem(t)
+		pid, err := s.Spawn("one", &recorder{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Stop(pid)
+		s.Stop(pid)
+		synctest.Wait()
+		s.Stop(pid)
+		mustClose(t, s)
+		if log.Len() > 0 {
+			t.Errorf("logged: %s", log)
+		}
+	})
+}
+
 // Close waits for a message that is being handled, but not longer than its ctx.
 func TestCloseWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

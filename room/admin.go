@@ -186,9 +186,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 func (s *Server) stop(ctx context.Context) error {
 	s.gateway.Drain()
-	bye := &actors.Close{Code: conn.CloseGoingAway, Reason: "server is shutting down"}
 	for _, e := range s.rooms.close() {
-		s.system.Send(e.pid, &visit{run: func(r *room) { r.close(bye) }})
+		s.system.Send(e.pid, &visit{run: func(r *room) { r.close(goingAway()) }})
 	}
 	var problems []error
 	select {

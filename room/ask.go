@@ -127,6 +127,9 @@ func (r *room) admit(m *actors.Ask) (*handler, error) {
 	if !m.Deadline.IsZero() && !time.Now().Before(m.Deadline) {
 		return nil, contract.Errorf(contract.Unavailable, "%s came to its turn in %s too late, so it did not run", m.RPC, r.id)
 	}
+	if r.server.closed.Load() {
+		return nil, errShuttingDown
+	}
 	if !r.active && !m.Create {
 		return nil, contract.Errorf(contract.NotFound, "room %s is not running", r.id)
 	}

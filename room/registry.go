@@ -32,6 +32,8 @@ type entry struct {
 	started  time.Time
 }
 
+var errShuttingDown = contract.Errorf(contract.Unavailable, "the server is shutting down").WithRetryAfter(time.Second)
+
 func newRegistry(max int) *registry {
 	return &registry{entries: make(map[ID]*entry), max: max, empty: make(chan struct{})}
 }
@@ -41,7 +43,7 @@ func (g *registry) acquire(id ID, spawn func(*entry) (*actors.PID, error)) (*ent
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closing {
-		return nil, contract.Errorf(contract.Unavailable, "the server is shutting down").WithRetryAfter(time.Second)
+		return nil, errShuttingDown
 	}
 	e := g.entries[id]
 	if e == nil {

@@ -86,16 +86,20 @@ func (r *room) Receive(msg any) {
 // Stopped implements actors.Actor: it releases what the room still holds. After a regular end that is nothing.
 func (r *room) Stopped(reason error) {
 	if r.active {
-		code, text := uint16(conn.CloseGoingAway), "server is shutting down"
+		why := goingAway()
 		if reason != nil {
-			code, text = conn.CloseRoomFailed, "room failed"
+			why = &actors.Close{Code: conn.CloseRoomFailed, Reason: "room failed"}
 		}
 		for _, s := range r.members {
-			r.server.system.Send(s.pid, &actors.Close{Code: code, Reason: text})
+			r.server.system.Send(s.pid, why)
 		}
 		r.deactivate()
 	}
 	r.server.rooms.remove(r.ref)
+}
+
+func goingAway() *actors.Close {
+	return &actors.Close{Code: conn.CloseGoingAway, Reason: "server is shutting down"}
 }
 
 // visit is a message that runs code within the room, outside any turn: administration.
@@ -203,6 +207,10 @@ func (r *room) unchanged() bool {
 }
 
 func (r *room) attach(m *actors.Attach) {
+	if r.server.closed.Load() { // it was on its way when Shutdown told the rooms to close
+		r.server.system.Send(m.From, goingAway())
+		return
+	}
 	if err := r.open(); err != nil {
 		r.refuse(m, err)
 		return
