@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -80,6 +81,47 @@ func TestCloseLeavesNothing(t *testing.T) {
 	})
 }
 
+// Close waits for the server's close frame before it cuts the connection.
+func TestCloseHandshake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := &server{}
+		var watch *closeWatch
+		c := newClient(t, srv, client.Options{Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := srv.Dial(ctx, network, addr)
+			watch = &closeWatch{Conn: conn}
+			return watch, err
+		}})
+		open(t, c)
+		c.Close()
+		if !watch.seen.Load() || watch.early.Load() {
+			t.Error("the connection was cut before the server had confirmed")
+		}
+	})
+}
+
+// closeWatch delays the close frame that is read from it, and notes whether it
+// was closed before.
+type closeWatch struct {
+	net.Conn
+	seen, early atomic.Bool
+}
+
+func (w *closeWatch) Read(p []byte) (int, error) {
+	n, err := w.Conn.Read(p)
+	if n > 0 && p[0] == 0x88 {
+		time.Sleep(500 * time.Millisecond)
+		w.seen.Store(true)
+	}
+	return n, err
+}
+
+func (w *closeWatch) Close() error {
+	if !w.seen.Load() {
+		w.early.Store(true)
+	}
+	return w.Conn.Close()
+}
+
 // A peer that does not read cannot hold Close for more than a second.
 func TestCloseOfStalledConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -124,6 +166,7 @@ func TestCloseInEveryStatus(t *testing.T) {
 			second := async(func() (struct{}, error) { return struct{}{}, c.Connect(t.Context()) })
 			call := async(func() (textOut, error) { return client.Call(t.Context(), c, echo, textIn{"x"}) })
 			synctest.Wait()
+			start := time.Now()
 			c.Close()
 			for _, ch := range []<-chan outcome[struct{}]{first, second} {
 				if r := <-ch; !errors.Is(r.err, client.ErrClosed) {
@@ -131,6 +174,9 @@ func TestCloseInEveryStatus(t *testing.T) {
 				}
 			}
 			wantCode(t, (<-call).err, contract.Unavailable, client.ErrClosed)
+			if d := time.Since(start); d != 0 {
+				t.Errorf("the attempt went on for %v", d)
+			}
 		})
 	})
 	t.Run("reconnecting", func(t *testing.T) {
@@ -168,6 +214,7 @@ func TestCloseInHandler(t *testing.T) {
 			got = append(got, n)
 			c.Close()
 		})
+		client.On(c, count, func(n int) { t.Errorf("a handler started after Close, with %d", n) })
 		for n := range 3 {
 			srv.last().push(count.Def(), n)
 		}
