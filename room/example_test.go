@@ -12,8 +12,7 @@ import (
 	"github.com/gosocka/socka/room"
 )
 
-// The contract: a package of its own in a real program, imported by the server and by Go clients.
-var (
+var ( // a contract, shared by the server and Go clients: a package of its own in a real program
 	Chat    = contract.New("chat")
 	Say     = contract.NewCall[Words, contract.None](Chat, "say")
 	Message = contract.NewPush[Line](Chat, "message")
@@ -23,7 +22,10 @@ type (
 	Words struct {
 		Text string `json:"text" jsonschema:"minLength=1,maxLength=500"`
 	}
-	Line struct{ From, Text string }
+	Line struct {
+		From string `json:"from"`
+		Text string `json:"text"`
+	}
 )
 
 // A room's state and what it knows of one session.
@@ -46,7 +48,7 @@ func Example() {
 		return ChatMember{Name: r.URL.Query().Get("name")}, nil
 	}
 	room.Handle(def, Say, onSay)
-	srv, err := room.NewServer(nil, def)
+	srv, err := room.NewServer(nil, def) // an http.Handler, at {prefix}/{kind}/{room}
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -62,7 +64,8 @@ func Example() {
 	if err := c.Connect(ctx); err != nil {
 		log.Fatal(err)
 	}
-	if _, err := client.Call(ctx, c, Say, Words{Text: "hello"}); err != nil {
+	_, err = client.Call(ctx, c, Say, Words{Text: "hello"})
+	if err != nil {
 		log.Fatal(err)
 	}
 	line := <-heard
