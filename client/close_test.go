@@ -245,6 +245,24 @@ func TestServerEndsIt(t *testing.T) {
 	})
 }
 
+// A frame that cannot be, its length beyond 63 bits, costs the connection and nothing else.
+func TestImpossibleFrame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := &server{}
+		c := connect(t, srv, client.Options{Reconnect: client.ReconnectOptions{Disabled: true}})
+		feed, cancel := c.Changes()
+		defer cancel()
+		if _, err := srv.last().net.Write([]byte{0x81, 127, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}); err != nil {
+			t.Fatal(err)
+		}
+		change := <-feed
+		var panicked *client.PanicError
+		if change.To != client.Closed || !errors.Is(change.Err, client.ErrConnectionLost) || !errors.As(change.Err, &panicked) {
+			t.Errorf("changed to %v: %v", change.To, change.Err)
+		}
+	})
+}
+
 // A subscriber that does not read loses the oldest changes, and no others.
 func TestChangesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -97,9 +97,14 @@ func (cn *conn) abort(err error) {
 }
 
 func (cn *conn) readLoop() {
+	defer close(cn.dead)
+	defer cn.transport.kill()
+	defer func() {
+		if v := recover(); v != nil { // gws panics on a frame length with the highest bit set
+			cn.lost = &ConnectionError{Err: newPanicError(v)}
+		}
+	}()
 	cn.ws.ReadLoop()
-	cn.transport.kill()
-	close(cn.dead)
 }
 
 var opcodes = map[wire.Format]gws.Opcode{wire.JSON: gws.OpcodeText, wire.Msgpack: gws.OpcodeBinary}
