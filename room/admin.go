@@ -14,7 +14,7 @@ import (
 	"github.com/gosocka/socka/wire"
 )
 
-// Ref refers to a room by name, whether it runs or not. It stays valid.
+// Ref refers to a room by name, whether it runs or not. It stays valid, and may be used from any goroutine.
 type Ref struct {
 	server *Server
 	id     ID
@@ -34,16 +34,16 @@ func (to *Ref) ID() ID { return to.id }
 // Info describes a running room.
 type Info struct {
 	ID       ID
-	Sessions int
+	Sessions int       // in the room at this moment
 	Started  time.Time // when it last began to run
 }
 
 // SessionInfo describes a session.
 type SessionInfo struct {
-	ID         string
-	Addr       netip.Addr
-	Wire       wire.Format
-	AttachedAt time.Time
+	ID         string      // the public id, as Session.ID gives it
+	Addr       netip.Addr  // the client's, invalid for transports without IP addresses
+	Wire       wire.Format // what its connection speaks
+	AttachedAt time.Time   // when it entered the room
 }
 
 // Rooms lists running rooms of a kind by name, at most limit (1 to 1,000; 0 means 100) of those whose names come after

@@ -40,11 +40,14 @@ type Definition[State, Data any] struct {
 
 	// OnAttach is a session's first turn: t.Session is the new session, which already is in t.Sessions(), so that a
 	// broadcast reaches it too unless excepted. An error or a panic refuses the session: its connection closes with
-	// conn.CloseRefused and "code: message", and OnDetach does not run for it.
+	// "code: message" as the reason, and OnDetach does not run for it. The close code is conn.CloseRefused for an error
+	// with a code, but conn.CloseUnauthenticated for unauthenticated, conn.CloseUnavailable for unavailable and
+	// rate_limited, conn.CloseRoomFull for resource_exhausted; conn.CloseInternal for an error without a code, whose text
+	// is withheld, and for a panic. Default: everybody is let in.
 	OnAttach func(ctx context.Context, t *Turn[State, Data]) error
 
-	// OnDetach is a session's last turn, after all its calls, while it still is in t.Sessions(). An error is reported;
-	// the session leaves anyhow.
+	// OnDetach is a session's last turn, after all its calls, while it still is in t.Sessions(). An error is reported and
+	// drops what the turn sent; the session leaves anyhow. Default: nothing.
 	OnDetach func(ctx context.Context, t *Turn[State, Data]) error
 
 	// OnTick runs every TickEvery while a session is connected (always, with TickAlways; such a room never ends by

@@ -28,8 +28,8 @@ type Hooks struct {
 // ValidationErrorEvent says what did not pass.
 type ValidationErrorEvent struct {
 	ID      ID
-	Name    string // the call; "" for a malformed frame
-	Session string // "" for none
+	Name    string // the call or push; "" for a malformed frame
+	Session string // its public id, "" for none
 	Input   bool   // the client's fault, not the handler's
 	Err     error
 }
@@ -37,33 +37,33 @@ type ValidationErrorEvent struct {
 // HandlerErrorEvent says what failed. Err is the whole error, as no client sees it.
 type HandlerErrorEvent struct {
 	ID      ID
-	Name    string // the call, or "OnAttach", "OnTick" and so on
-	Session string
+	Name    string // the call, or "New", "OnAttach", "OnTick" and so on
+	Session string // its public id, "" for none
 	Err     error
 }
 
 // SessionEvent says who came or went.
 type SessionEvent struct {
 	ID       ID
-	Session  string
-	Addr     netip.Addr
+	Session  string     // its public id
+	Addr     netip.Addr // the client's, invalid for transports without IP addresses
 	Sessions int // in the room, afterwards
 }
 
 // TurnEvent says how long a turn took.
 type TurnEvent struct {
 	ID       ID
-	Name     string
-	Session  string
+	Name     string // the call, the hook ("OnAttach", "OnDetach", "OnTick"), "Go", "Push" or "Kick"
+	Session  string // the public id of the session that caused the turn, "" for none
 	Duration time.Duration
-	Err      error
+	Err      error // what the turn failed with, nil if it succeeded
 }
 
 // PushEvent says what was sent to how many.
 type PushEvent struct {
 	ID       ID
-	Name     string
-	Sessions int
+	Name     string // the push
+	Sessions int    // how many it was sent to; a slow one may still lose it, as the push allows
 	Bytes    int // of the larger encoding, for one session
 }
 

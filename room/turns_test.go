@@ -43,7 +43,7 @@ type (
 		N int `json:"n" jsonschema:"maximum=100000"`
 	}
 	Failure struct {
-		How string `json:"how" jsonschema:"enum=coded,enum=plain,enum=panic,enum=output"`
+		How string `json:"how" jsonschema:"enum=coded,enum=plain,enum=panic,enum=push,enum=data"`
 	}
 	Names struct {
 		Names []string `json:"names"`
@@ -82,7 +82,9 @@ func newLab(gate *chan struct{}) *room.Definition[labState, labUser] {
 			return contract.None{}, contract.Errorf("too_late", "the door is shut").WithData(map[string]any{"since": 3})
 		case "panic":
 			panic("secret detail")
-		case "output":
+		case "data":
+			return contract.None{}, contract.Errorf("too_late", "the door is shut").WithData(func() {})
+		case "push":
 			room.Broadcast(t, added, Total{1_000_000})
 			return contract.None{}, nil
 		}
@@ -212,11 +214,12 @@ func TestFailures(t *testing.T) {
 		}{
 			{"coded", "too_late", "the door is shut", "handler: fail: "},
 			{"panic", "internal", "internal error", "handler: fail: room: fail panicked: secret detail"},
-			{"output", "invalid_output", "", "validation: fail"},
+			{"plain", "internal", "secret detail", "handler: fail: secret detail"}, // roomtest exposes it; the default does not
+			{"push", "invalid_output", "", "validation: fail"},
 		} {
 			reported = nil
 			err := roomtest.Refused(ada, fail, Failure{c.how})
-			if string(err.Code) != c.code || c.message != "" && err.Message != c.message || strings.Contains(err.Error(), "secret") {
+			if string(err.Code) != c.code || c.message != "" && err.Message != c.message || c.how == "panic" && strings.Contains(err.Error(), "secret") {
 				t.Errorf("%s: answered %q %q, want %q %q", c.how, err.Code, err.Message, c.code, c.message)
 			}
 			if len(reported) != 1 || !strings.HasPrefix(reported[0], c.report) {
@@ -225,8 +228,15 @@ func TestFailures(t *testing.T) {
 		}
 		roomtest.ExpectNone(bob, added)
 		roomtest.ExpectNone(ada, added)
-		if got := roomtest.Call(bob, total, contract.None{}); got.N != 3 {
-			t.Errorf("the failed turns' changes: total %d, want 3", got.N)
+		if got := roomtest.Call(bob, total, contract.None{}); got.N != 4 {
+			t.Errorf("the failed turns' changes: total %d, want 4", got.N)
+		}
+		reported = nil
+		if err := roomtest.Refused(ada, fail, Failure{"data"}); err.Code != "too_late" || err.Data != nil {
+			t.Errorf("an error whose data cannot be encoded: %v with %v", err, err.Data)
+		}
+		if got := fmt.Sprint(reported); got != "[handler: fail: too_late: the door is shut validation: fail]" {
+			t.Errorf("reported %s", got)
 		}
 		err := roomtest.Refused(ada, fail, Failure{"coded"})
 		if data, _ := err.Data.(map[string]any); fmt.Sprint(data["since"]) != "3" {
@@ -241,8 +251,26 @@ func TestFailures(t *testing.T) {
 	}, newLab(nil))
 }
 
-// Without ExposeErrors (which roomtest sets) the text of a plain error stays inside; that is shown over real sockets in
-// server_test.go. Here: repeated panics close the room with the documented code, and the next to come finds a new one.
+// An output that does not pass its schema is the server's fault: answered, and reported as such.
+func TestInvalidOutput(t *testing.T) {
+	var reported []string
+	opts := &room.Options{Hooks: room.Hooks{ValidationError: func(e room.ValidationErrorEvent) {
+		reported = append(reported, fmt.Sprint(e.Name, " by the client: ", e.Input))
+	}}}
+	def := newLab(nil)
+	def.New = func(context.Context, room.ID) (labState, error) { return labState{N: 1_000_000}, nil }
+	roomtest.RunOptions(t, opts, func(s *roomtest.Server) {
+		ada := s.Connect("lab/1?name=Ada")
+		if err := roomtest.Refused(ada, total, contract.None{}); err.Code != contract.InvalidOutput || !strings.Contains(err.Message, "n: ") {
+			t.Errorf("answered %v", err)
+		}
+		if fmt.Sprint(reported) != "[total by the client: false]" {
+			t.Errorf("reported %q", reported)
+		}
+	}, def)
+}
+
+// Repeated panics close the room with the documented code, and the next to come finds a new one.
 func TestRepeatedPanicsCloseTheRoom(t *testing.T) {
 	roomtest.RunOptions(t, quiet(), func(s *roomtest.Server) {
 		ada := s.Connect("lab/1?name=Ada")
