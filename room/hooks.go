@@ -28,7 +28,7 @@ type Hooks struct {
 // ValidationErrorEvent says what did not pass.
 type ValidationErrorEvent struct {
 	ID      ID
-	Name    string // the call or push; "" for a malformed frame
+	Name    string // the turn, as in TurnEvent; "" for a malformed frame
 	Session string // its public id, "" for none
 	Input   bool   // the client's fault, not the handler's
 	Err     error
@@ -37,7 +37,7 @@ type ValidationErrorEvent struct {
 // HandlerErrorEvent says what failed. Err is the whole error, as no client sees it.
 type HandlerErrorEvent struct {
 	ID      ID
-	Name    string // the call, or "New", "OnAttach", "OnTick" and so on
+	Name    string // the turn, as in TurnEvent, or "New"
 	Session string // its public id, "" for none
 	Err     error
 }
@@ -47,13 +47,13 @@ type SessionEvent struct {
 	ID       ID
 	Session  string     // its public id
 	Addr     netip.Addr // the client's, invalid for transports without IP addresses
-	Sessions int // in the room, afterwards
+	Sessions int        // in the room, afterwards
 }
 
 // TurnEvent says how long a turn took.
 type TurnEvent struct {
 	ID       ID
-	Name     string // the call, the hook ("OnAttach", "OnDetach", "OnTick"), "Go", "Push" or "Kick"
+	Name     string // the call, the hook ("OnAttach", "OnDetach", "OnTick"), "NAME (Go)" for what a turn went on with, "Push" or "Kick"
 	Session  string // the public id of the session that caused the turn, "" for none
 	Duration time.Duration
 	Err      error // what the turn failed with, nil if it succeeded
@@ -64,7 +64,7 @@ type PushEvent struct {
 	ID       ID
 	Name     string // the push
 	Sessions int    // how many it was sent to; a slow one may still lose it, as the push allows
-	Bytes    int // of the larger encoding, for one session
+	Bytes    int    // of the larger encoding, for one session
 }
 
 // CloseEvent says why a connection ends.
