@@ -6,5 +6,6 @@
 //   - Every default in README.md is the one that the documentation of the field states.
 //   - Every fuzz target is in CONTRIBUTING.md, and every relative link leads to a file.
 //
-// It imports the standard library alone.
+// It imports the standard library; its tests also import what the guide imports, so that the guide can be built without
+// a network.
 package docs

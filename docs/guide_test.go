@@ -6,6 +6,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	// What the guide imports, so that whatever it needs is there when this test is built.
+	_ "github.com/gosocka/socka/client"
+	_ "github.com/gosocka/socka/contract"
+	_ "github.com/gosocka/socka/js"
+	_ "github.com/gosocka/socka/room"
+	_ "github.com/gosocka/socka/roomtest"
 )
 
 // TestGuide follows the guide: its files become a module of their own, which must vet and pass its tests.
@@ -39,7 +46,7 @@ func TestGuide(t *testing.T) {
 		t.Helper()
 		cmd := exec.CommandContext(t.Context(), goCommand, args...)
 		cmd.Dir = dir
-		// Nothing is fetched: all that is needed is needed by this test's own module too.
+		// Nothing is fetched: what is needed was needed to build this test.
 		cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOPROXY=off", "GOWORK=off", "GOTOOLCHAIN=local", "PWD="+dir)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, out)
