@@ -94,10 +94,9 @@ type server struct {
 
 // setup changes how a server is made.
 type setup struct {
-	via    transport
-	opts   room.Options // Hooks, Logger and Conn.Compress are set by serve
-	listen func(net.Listener) net.Listener
-	leave  bool // the test shuts the server down itself
+	via         transport
+	opts        room.Options // Hooks, Logger and Conn.Compress are set by serve
+	narrowFirst bool         // see narrowFirst
 }
 
 // serve starts a server. When the test ends it is shut down, which must succeed and leave no goroutine.
@@ -120,19 +119,15 @@ func serve(t testing.TB, s setup, defs ...room.AnyDefinition) *server {
 		_ = srv.http.Listener.Close()
 		srv.http.Listener = newPipeListener()
 	}
-	if s.listen != nil {
-		srv.http.Listener = s.listen(srv.http.Listener)
+	if s.narrowFirst && !s.via.pipe {
+		srv.http.Listener = &narrowFirst{Listener: srv.http.Listener}
 	}
 	if s.via.tls {
 		srv.http.StartTLS()
 	} else {
 		srv.http.Start()
 	}
-	t.Cleanup(func() {
-		if !s.leave {
-			srv.stop()
-		}
-	})
+	t.Cleanup(srv.stop)
 	return srv
 }
 

@@ -178,7 +178,6 @@ func (c *caller) await(t *testing.T, what string) {
 		}
 	case <-c.peer.closed:
 		t.Fatalf("client %d (%v), %s: its connection ended with %d %q", c.number, c.peer.format, what, c.peer.code, c.peer.reason)
-	case <-t.Context().Done():
 	}
 }
 
