@@ -209,14 +209,18 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
 
 // authenticate runs the hooks that decide before the upgrade.
 func (s *Server) authenticate(k *kind, r *http.Request, id ID, addr netip.Addr) (any, error) {
-	data, err := k.authenticate(r, id)
+	var data any
+	err := guardHook("Authenticate", func() (err error) {
+		data, err = k.authenticate(r, id)
+		return err
+	})
 	if err != nil {
 		return nil, s.denied(id, "Authenticate", err)
 	}
 	if s.rooms.has(id) {
 		return data, nil
 	}
-	if err := k.mayCreate(r, id, data); err != nil {
+	if err := guardHook("MayCreate", func() error { return k.mayCreate(r, id, data) }); err != nil {
 		return nil, s.denied(id, "MayCreate", err)
 	}
 	if wait := s.starts.take(addr, time.Now()); wait > 0 {
@@ -225,12 +229,30 @@ func (s *Server) authenticate(k *kind, r *http.Request, id ID, addr netip.Addr) 
 	return data, nil
 }
 
+// guardHook turns a panic of a hook that runs on the HTTP server's goroutine into an error. http.ErrAbortHandler goes
+// through: the hook means it for the HTTP server.
+func guardHook(name string, f func() error) (err error) {
+	defer func() {
+		switch v := recover(); v {
+		case nil:
+		case http.ErrAbortHandler:
+			panic(v)
+		default:
+			err = newPanicError(name, v)
+		}
+	}()
+	return f()
+}
+
 // denied reports an error without a code, and hides it.
 func (s *Server) denied(id ID, name string, err error) error {
 	if _, coded := asCoded(err); coded {
 		return err
 	}
 	s.hooks.handlerError(HandlerErrorEvent{ID: id, Name: name, Err: err})
+	if _, panicked := err.(*PanicError); panicked {
+		return err // 500, without its text
+	}
 	if s.opts.ExposeErrors {
 		return &conn.Refusal{Status: http.StatusForbidden, Message: err.Error()}
 	}
