@@ -151,9 +151,9 @@ func (c *choir) sing(t *testing.T, in playIn) {
 // are four times that.
 func TestOneStalledReaderIsClosedAndTheOthersNoticeNothing(t *testing.T) {
 	const (
-		outbox  = 128 << 10
-		size    = 4 << 10
-		bound   = outbox + 512<<10
+		outbox = 128 << 10
+		size   = 4 << 10
+		bound  = outbox + 512<<10
 	)
 	for _, via := range transports {
 		t.Run(via.name, func(t *testing.T) {
