@@ -31,7 +31,8 @@ type Definition[State, Data any] struct {
 	// Authenticate decides who gets in, before the upgrade and on every connect; what it returns is the session's Data.
 	// It runs on the HTTP request's goroutine, never on the room's; r.Context() ends after the handshake time. An error
 	// refuses the request with the HTTP status of its [contract.Code] and its message; an error without a code is
-	// answered 403 without its text. Default: everyone who passes the same-origin check gets in, with the zero Data.
+	// answered 403 without its text, a panic 500. Default: everyone who passes the same-origin check gets in, with the
+	// zero Data.
 	Authenticate func(r *http.Request, id ID) (Data, error)
 
 	// MayCreate is asked after Authenticate, for a room that does not exist yet. An error refuses like Authenticate's.
