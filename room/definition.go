@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/gosocka/socka/contract"
-	"github.com/gosocka/socka/wire"
 )
 
 // Definition describes one kind of room: its contract, how its state begins, and what happens in its turns. State is
@@ -160,7 +159,7 @@ func (d *Definition[State, Data]) erase() (*kind, error) {
 		*state, err = d.New(ctx, id)
 		return state, err
 	}
-	k.encodeState = func(state any) ([]byte, error) { return wire.Marshal(wire.JSON, *state.(*State)) }
+	k.encodeState = func(state any) ([]byte, error) { return encodeSnapshot(state.(*State)) }
 	k.reloadState = func(state any) error { return reload(state.(*State)) }
 	k.newSession = func(s *session, data any) any {
 		public := &Session[Data]{s: s}
@@ -198,20 +197,6 @@ func eraseHook[State, Data any](f func(context.Context, *Turn[State, Data]) erro
 		defer typed.end()
 		return f(t.ctx, typed)
 	}
-}
-
-// reload replaces *v by what a snapshot of it would give back.
-func reload[T any](v *T) error {
-	data, err := wire.Marshal(wire.JSON, *v)
-	if err != nil {
-		return err
-	}
-	fresh := new(T)
-	if err := wire.Unmarshal(wire.JSON, data, fresh); err != nil {
-		return err
-	}
-	*v = *fresh
-	return nil
 }
 
 func orDefault[N int | time.Duration](v, def N) N {

@@ -29,6 +29,17 @@ func newPanicError(name string, v any) *PanicError {
 	return &PanicError{Name: name, Value: v, Stack: debug.Stack()}
 }
 
+// guarded gives a panic of f as an error. Code of the application that runs outside a turn's own guard goes through it:
+// its panic must not end the room.
+func guarded(name string, f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = newPanicError(name, v)
+		}
+	}()
+	return f()
+}
+
 // redacted is what a client is told of an error that carries no code.
 const redacted = "internal error"
 
