@@ -72,6 +72,12 @@ func (r *record[T]) all() []T {
 	return append([]T(nil), r.list...)
 }
 
+func (r *record[T]) reset() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.list = nil
+}
+
 // wait waits for the n-th event and returns it.
 func (r *record[T]) wait(t testing.TB, what string, n int) T {
 	t.Helper()

@@ -75,10 +75,13 @@ type (
 		Level int    `json:"level"`
 	}
 
-	labState struct{ Said int }
-	labUser  struct{ Name string }
-	labTurn  = room.Turn[labState, labUser]
-	labDef   = room.Definition[labState, labUser]
+	labState struct {
+		Said int
+		Pad  []byte
+	}
+	labUser struct{ Name string }
+	labTurn = room.Turn[labState, labUser]
+	labDef  = room.Definition[labState, labUser]
 )
 
 const secret = "the password is swordfish"

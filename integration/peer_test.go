@@ -2,6 +2,7 @@ package integration
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"errors"
 	"net"
@@ -67,7 +68,9 @@ func (s *server) peer(path string, f wire.Format, o peerOptions) *peer {
 
 func (s *server) handshake(path string, f wire.Format, o peerOptions) (*peer, *http.Response, error) {
 	s.t.Helper()
-	nc, err := s.dial(bounded(s.t), "tcp", s.http.Listener.Addr().String())
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	nc, err := s.dial(ctx, "tcp", s.http.Listener.Addr().String())
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -98,13 +101,7 @@ func (s *server) handshake(path string, f wire.Format, o peerOptions) (*peer, *h
 		return nil, res, err
 	}
 	p.ws = ws
-	s.t.Cleanup(func() {
-		close(p.quit)
-		_ = ws.NetConn().Close()
-		if p.reading {
-			<-p.closed
-		}
-	})
+	s.t.Cleanup(p.drop)
 	if !o.stalled {
 		p.resume()
 	}
@@ -116,6 +113,19 @@ func (p *peer) resume() {
 	_ = p.ws.SetDeadline(time.Time{})
 	p.reading = true
 	go p.ws.ReadLoop()
+}
+
+// drop ends the connection at once and lets go of what it holds. It may be called more than once.
+func (p *peer) drop() {
+	if p.ws == nil {
+		return
+	}
+	close(p.quit)
+	_ = p.ws.NetConn().Close()
+	if p.reading {
+		<-p.closed
+	}
+	p.ws, p.frames, p.pushes, p.on = nil, nil, nil, nil
 }
 
 // OnOpen implements gws.Event; gws's own would set a deadline.
@@ -275,6 +285,9 @@ func (p *peer) quiet() {
 		p.t.Fatalf("nothing was due, but this came: %q (and %d pushes before)", m.raw, len(p.pushes))
 	}
 }
+
+// leave closes the connection in good order.
+func (p *peer) leave() { _ = p.ws.WriteClose(1000, nil) }
 
 // end waits for the end of the connection and checks the server's close frame. Frames that come before it are dropped.
 func (p *peer) end(code uint16) {
