@@ -23,7 +23,7 @@ type Attach struct {
 	Session string      // the public session id, made by the server
 	Format  wire.Format // what the connection speaks
 	Addr    netip.Addr  // the peer's address, as the gateway's proxy settings make it out
-	Data    any         // what Authenticate returned
+	Data    any         // as the gateway was given it
 }
 
 // Call is a request of a session with its body undecoded: a call, or a one-way call. The gateway numbers a connection's
@@ -93,6 +93,7 @@ type Ask struct {
 	Body     []byte
 	Key      string    // idempotency key; "" for none
 	Chain    []string  // the rooms whose turns wait for this answer, outermost first
+	Wait     uint64    // what the asker's node calls this wait, if a room waits; 0 if none does
 	Create   bool      // the room may be started for it
 	Deadline time.Time // after it the call must not start any more
 }

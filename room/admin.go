@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/gosocka/socka/actors"
@@ -98,8 +97,8 @@ func Push[T any](ctx context.Context, to *Ref, push *contract.Push[T], v T) erro
 	return nil
 }
 
-// Sessions lists the sessions in a running room, in order of joining. It waits for the room's turn to come, so it must
-// not be called from that room's own handlers, which have t.Sessions.
+// Sessions lists the sessions in a running room, in order of joining. It waits for the room's turn to come; to a
+// handler that the room waits for, its own too, it fails with ask_cycle. Within the room there is t.Sessions.
 func (to *Ref) Sessions(ctx context.Context) ([]SessionInfo, error) {
 	var list []SessionInfo
 	err := to.visit(ctx, func(r *room) error {
@@ -148,9 +147,12 @@ func (to *Ref) Close(ctx context.Context, code uint16, reason string) error {
 
 // visit runs f within a running room and waits for it.
 func (to *Ref) visit(ctx context.Context, f func(r *room) error) error {
-	if chain, _ := ctx.Value(chainKey).([]string); slices.Contains(chain, to.id.String()) {
-		return contract.Errorf(contract.AskCycle, "room %s waits for this call itself; use the Turn instead", to.id)
+	chain, _ := ctx.Value(chainKey).([]string)
+	wait, err := to.server.waits.begin(chain, to.id.String())
+	if err != nil {
+		return err
 	}
+	defer to.server.waits.end(wait)
 	e, err := to.server.acquire(to.id, false)
 	if err != nil {
 		return err

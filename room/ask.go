@@ -3,8 +3,6 @@ package room
 import (
 	"context"
 	"errors"
-	"slices"
-	"sync"
 	"time"
 
 	"github.com/gosocka/socka/actors"
@@ -62,12 +60,19 @@ func (to *Ref) ask(ctx context.Context, m *contract.Method, body []byte, opts []
 		opt(&o)
 	}
 	server := to.server
+	k := server.kinds[to.id.Kind]
+	if k == nil {
+		return nil, contract.Errorf(contract.NotFound, "there is no kind of room %q", to.id.Kind)
+	}
+	if k.contract != m.Contract() {
+		return nil, contract.Errorf(contract.UnknownCall, "%s is a call of contract %s; rooms of kind %s speak %s", m.Name(), m.Contract().Name(), k.name, k.contract.Name())
+	}
 	chain, _ := ctx.Value(chainKey).([]string)
-	done, err := server.waits.begin(chain, to.id.String())
+	wait, err := server.waits.begin(chain, to.id.String())
 	if err != nil {
 		return nil, err
 	}
-	defer done()
+	defer server.waits.end(wait)
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
 	if ctx.Err() != nil {
@@ -79,7 +84,7 @@ func (to *Ref) ask(ctx context.Context, m *contract.Method, body []byte, opts []
 	}
 	deadline, _ := ctx.Deadline()
 	msg, err := server.system.Request(ctx, e.pid, func(reply *actors.PID) any {
-		return &actors.Ask{From: reply, RPC: m.Name(), Format: wire.JSON, Body: body, Key: o.key, Chain: chain, Deadline: deadline, Create: o.create}
+		return &actors.Ask{From: reply, RPC: m.Name(), Format: wire.JSON, Body: body, Key: o.key, Chain: chain, Wait: wait, Deadline: deadline, Create: o.create}
 	})
 	if err != nil {
 		return nil, contract.Errorf(contract.OutcomeUnknown, "%s has not answered %s in time: %w", to.id, m.Name(), err)
@@ -101,17 +106,15 @@ func (to *Ref) ask(ctx context.Context, m *contract.Method, body []byte, opts []
 
 // ask runs a call from the server side.
 func (r *room) ask(m *actors.Ask) {
-	t := &turn{room: r, name: m.RPC, format: m.Format}
+	t := &turn{room: r, name: m.RPC, format: m.Format, ask: m}
 	h, err := r.admit(m)
 	if err != nil {
-		t.refused(answerRelease{to: m.From, msg: r.askResult(t, m, nil, err)})
+		r.release(askRelease{ask: m, result: r.askResult(t, m, nil, err), refused: true})
 		return
 	}
 	if m.Key != "" && r.answered.seen(r, m) {
 		return
 	}
-	r.asked = m
-	defer func() { r.asked = nil }()
 	answer := func(t *turn, body []byte, err error) release {
 		return askRelease{ask: m, result: r.askResult(t, m, body, err)}
 	}
@@ -140,7 +143,7 @@ func (r *room) admit(m *actors.Ask) (*handler, error) {
 	if !h.allowServer {
 		return nil, contract.Errorf(contract.PermissionDenied, "%s of %s is for clients only; register its handler with room.AllowServer", m.RPC, r.kind.name)
 	}
-	return h, r.open()
+	return h, r.open(m)
 }
 
 func (r *room) askResult(t *turn, m *actors.Ask, body []byte, err error) *actors.AskResult {
@@ -154,26 +157,33 @@ func (r *room) askResult(t *turn, m *actors.Ask, body []byte, err error) *actors
 
 // askRelease answers an Ask, and whoever has repeated it meanwhile.
 type askRelease struct {
-	ask    *actors.Ask
-	result *actors.AskResult
+	ask     *actors.Ask
+	result  *actors.AskResult
+	refused bool // it did not run, so that a repeat may
 }
 
 func (e askRelease) leave(r *room) {
-	r.server.system.Send(e.ask.From, e.result)
-	if e.ask.Key != "" {
+	r.reply(e.ask, e.result)
+	if e.ask.Key != "" && !e.refused {
 		r.answered.done(r, e.ask, e.result)
 	}
 }
 
-// answeredAsks remembers the answers of Asks with a key.
+// reply sends an answer to an asker, who does not wait from this moment on: what the room does next may ask it in turn.
+func (r *room) reply(m *actors.Ask, result *actors.AskResult) {
+	r.server.waits.end(m.Wait)
+	r.server.system.Send(m.From, result)
+}
+
+// answeredAsks remembers the answers of Asks with a key: those that still run, and the last maxAnswered of the others.
 type answeredAsks struct {
 	byKey map[string]*answeredAsk
-	order []string // oldest first
+	order []string // of the answered ones, oldest first
 }
 
 type answeredAsk struct {
 	result  *actors.AskResult // nil: still running
-	waiting []*actors.PID
+	waiting []*actors.Ask
 }
 
 // maxAnswered bounds the memory of keys of one room.
@@ -186,9 +196,9 @@ func (a *answeredAsks) seen(r *room, m *actors.Ask) bool {
 	key := askKey(m)
 	if known := a.byKey[key]; known != nil {
 		if known.result != nil {
-			r.server.system.Send(m.From, known.result)
+			r.reply(m, known.result)
 		} else {
-			known.waiting = append(known.waiting, m.From)
+			known.waiting = append(known.waiting, m)
 		}
 		return true
 	}
@@ -196,82 +206,22 @@ func (a *answeredAsks) seen(r *room, m *actors.Ask) bool {
 		a.byKey = make(map[string]*answeredAsk)
 	}
 	a.byKey[key] = &answeredAsk{}
-	a.order = append(a.order, key)
-	if len(a.order) > maxAnswered {
-		if old := a.byKey[a.order[0]]; old.result != nil {
-			delete(a.byKey, a.order[0])
-			a.order = a.order[1:]
-		}
-	}
 	return false
 }
 
 func (a *answeredAsks) done(r *room, m *actors.Ask, result *actors.AskResult) {
-	known := a.byKey[askKey(m)]
+	key := askKey(m)
+	known := a.byKey[key]
 	if known == nil || known.result != nil {
 		return
 	}
 	known.result = result
-	for _, pid := range known.waiting {
-		r.server.system.Send(pid, result)
+	for _, m := range known.waiting {
+		r.reply(m, result)
 	}
 	known.waiting = nil
-}
-
-// chain lists the rooms whose turns wait for what this one asks: those that its own asker waits in, then this one.
-func (r *room) chain() []string {
-	if r.asked != nil {
-		return append(slices.Clip(r.asked.Chain), r.id.String())
+	if a.order = append(a.order, key); len(a.order) > maxAnswered {
+		delete(a.byKey, a.order[0])
+		a.order = a.order[1:]
 	}
-	return r.alone
-}
-
-// waits is the graph of rooms that wait for rooms, to find two that wait for each other. The chain that travels with an
-// Ask finds a cycle within one chain of Asks; the graph finds those that several chains make together.
-type waits struct {
-	mu sync.Mutex
-	on map[string]map[string]int // waiting room → awaited room → how often
-}
-
-// begin notes that the last room of chain waits for target; done takes that back.
-func (w *waits) begin(chain []string, target string) (done func(), err error) {
-	if slices.Contains(chain, target) {
-		return nil, contract.Errorf(contract.AskCycle, "%s is waiting for this Ask itself (%v asks %s)", target, chain, target)
-	}
-	if len(chain) == 0 {
-		return func() {}, nil
-	}
-	self := chain[len(chain)-1]
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.reaches(target, self) {
-		return nil, contract.Errorf(contract.AskCycle, "%s is waiting for %s, which asks it", target, self)
-	}
-	if w.on == nil {
-		w.on = make(map[string]map[string]int)
-	}
-	if w.on[self] == nil {
-		w.on[self] = make(map[string]int)
-	}
-	w.on[self][target]++
-	return func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		if w.on[self][target]--; w.on[self][target] == 0 {
-			delete(w.on[self], target)
-		}
-		if len(w.on[self]) == 0 {
-			delete(w.on, self)
-		}
-	}, nil
-}
-
-// reaches says whether from waits for to. The graph has no cycles, so this ends.
-func (w *waits) reaches(from, to string) bool {
-	for next := range w.on[from] {
-		if next == to || w.reaches(next, to) {
-			return true
-		}
-	}
-	return false
 }

@@ -36,8 +36,8 @@ type work struct {
 	do     func(ctx context.Context) (finish func(t *turn) ([]byte, error))
 	answer func(t *turn, body []byte, err error) release // nil: answers nobody
 
-	// abandoned answers in its stead when the room ends first; nil if nobody waits.
-	abandoned func(r *room)
+	// abandoned makes the answer when the room ends first; nil if nobody waits.
+	abandoned func(r *room) release
 }
 
 // newWork erases the type of the result.
@@ -94,11 +94,10 @@ func (r *room) workDone(m *workDone) {
 	}
 	delete(r.works, w)
 	s := w.session
-	t := &turn{room: r, name: w.name, session: s, format: w.format}
+	t := &turn{room: r, name: w.name, session: s, format: w.format, ask: w.ask}
 	if s != nil && (s.gone || r.sessions[s.id] != s) {
 		t.session = nil
 	}
-	r.asked = w.ask
 	var body []byte
 	var after func(err error) release
 	if w.answer != nil {
@@ -108,7 +107,6 @@ func (r *room) workDone(m *workDone) {
 		body, err = m.finish(t)
 		return err
 	}, after)
-	r.asked = nil
 	if s != nil && s.async == w {
 		s.async = nil
 		r.resume(s)
@@ -117,7 +115,7 @@ func (r *room) workDone(m *workDone) {
 
 // beginAsync runs the begin turn of an async call; if it succeeds its session's next requests wait.
 func (r *room) beginAsync(t *turn, h *handler, f wire.Format, body []byte, answer func(t *turn, body []byte, err error) release) {
-	s, ask := t.session, r.asked
+	s, ask := t.session, t.ask
 	t.run(func(t *turn) error {
 		w, err := h.begin(t, f, body)
 		if err != nil {
@@ -127,9 +125,9 @@ func (r *room) beginAsync(t *turn, h *handler, f wire.Format, body []byte, answe
 		if ask != nil {
 			w.chain = ask.Chain
 		}
-		w.abandoned = func(r *room) {
+		w.abandoned = func(r *room) release {
 			lost := &turn{room: r, name: w.name, session: s, format: w.format}
-			answer(lost, nil, contract.Errorf(contract.OutcomeUnknown, "the room ended before %s was answered", w.name)).leave(r)
+			return answer(lost, nil, contract.Errorf(contract.OutcomeUnknown, "the room ended before %s was answered", w.name))
 		}
 		t.out = append(t.out, workRelease{w})
 		t.async = w

@@ -40,7 +40,7 @@ func (r *room) resume(s *session) {
 func (r *room) handle(s *session, m *actors.Call) {
 	t := &turn{room: r, name: m.RPC, session: s, format: s.format}
 	if m.Refused != nil {
-		t.refused(answerRelease{to: s.pid, msg: &actors.Answer{Number: m.Number, Frame: wire.AppendError(nil, s.format, *m.Refused)}})
+		r.release(answerRelease{to: s.pid, msg: &actors.Answer{Number: m.Number, Frame: wire.AppendError(nil, s.format, *m.Refused)}})
 		return
 	}
 	h := r.kind.handlers[m.RPC]
@@ -48,7 +48,7 @@ func (r *room) handle(s *session, m *actors.Call) {
 		err := contract.Errorf(contract.UnknownCall, "Unknown call: %s", m.RPC)
 		t.stage = stageInput
 		t.report(err)
-		t.refused(r.answer(t, m, h, nil, err))
+		r.release(r.answer(t, m, h, nil, err))
 		return
 	}
 	if h.mode == modeAsync {
@@ -67,14 +67,6 @@ func (t *turn) handle(h *handler, f wire.Format, body []byte, answer func(body [
 		out, err = h.run(t, f, body)
 		return err
 	}, func(err error) release { return answer(out, err) })
-}
-
-// refused queues an answer that needs no turn of the application, behind what earlier turns have queued.
-func (t *turn) refused(e release) {
-	r := t.room
-	r.turns++
-	r.releases.add(r.turns, []release{e})
-	r.releases.durable(r.turns, r)
 }
 
 // answer makes the one answer to a request: a response, an error, or for a one-way call that succeeded a receipt for

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/gosocka/socka/actors"
 )
 
 // errTurnOver is the cause of a turn's context once the turn has ended.
@@ -23,12 +25,13 @@ type turnContext struct {
 	cancel context.CancelCauseFunc
 }
 
-func (r *room) newTurnContext(t *turn) *turnContext {
-	c := &turnContext{parent: r.ctx, chain: r.chain()}
+// newTurnContext makes the context of what begins now, for an asker or for nobody.
+func (r *room) newTurnContext(now time.Time, ask *actors.Ask) *turnContext {
+	c := &turnContext{parent: r.ctx, chain: r.chain(ask)}
 	if r.kind.turnTimeout > 0 {
-		c.deadline = t.began.Add(r.kind.turnTimeout)
+		c.deadline = now.Add(r.kind.turnTimeout)
 	}
-	if ask := r.asked; ask != nil && !ask.Deadline.IsZero() && (c.deadline.IsZero() || ask.Deadline.Before(c.deadline)) {
+	if ask != nil && !ask.Deadline.IsZero() && (c.deadline.IsZero() || ask.Deadline.Before(c.deadline)) {
 		c.deadline = ask.Deadline
 	}
 	return c
@@ -75,6 +78,11 @@ func (c *turnContext) Err() error {
 func (c *turnContext) Value(key any) any {
 	if key == chainKey {
 		return c.chain
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.inner != nil { // it knows the cause of its end, and contexts made from it find it
+		return c.inner.Value(key)
 	}
 	return c.parent.Value(key)
 }

@@ -34,7 +34,9 @@ type Definition[State, Data any] struct {
 	// zero Data.
 	Authenticate func(r *http.Request, id ID) (Data, error)
 
-	// MayCreate is asked after Authenticate, for a room that does not exist yet. An error refuses like Authenticate's.
+	// MayCreate is asked after Authenticate, for a room that does not exist yet. An error refuses like Authenticate's. A
+	// session that was let in because its room existed, and finds it ended, is closed with conn.CloseUnavailable: when it
+	// comes again, MayCreate is asked.
 	// Default: whoever may enter may create, within the limits of [Options].
 	MayCreate func(r *http.Request, id ID, data Data) error
 
@@ -102,7 +104,7 @@ type kind struct {
 	reloadData  func(public any) error
 
 	authenticate func(r *http.Request, id ID) (any, error)
-	mayCreate    func(r *http.Request, id ID, data any) error
+	mayCreate    func(r *http.Request, id ID, data any) error // nil: whoever may enter
 	onAttach     func(t *turn) error
 	onDetach     func(t *turn) error
 	onTick       func(t *turn) error
@@ -174,12 +176,11 @@ func (d *Definition[State, Data]) erase() (*kind, error) {
 		}
 		return d.Authenticate(r, id)
 	}
-	k.mayCreate = func(r *http.Request, id ID, data any) error {
-		if d.MayCreate == nil {
-			return nil
+	if d.MayCreate != nil {
+		k.mayCreate = func(r *http.Request, id ID, data any) error {
+			typed, _ := data.(Data)
+			return d.MayCreate(r, id, typed)
 		}
-		typed, _ := data.(Data)
-		return d.MayCreate(r, id, typed)
 	}
 	k.onAttach = eraseHook(d.OnAttach)
 	k.onDetach = eraseHook(d.OnDetach)

@@ -50,13 +50,17 @@ func (r *room) errorFrame(t *turn, f wire.Format, err error) wire.ErrorFrame {
 	if !ok {
 		frame := wire.ErrorFrame{Error: redacted, Code: string(contract.Internal), HasCode: true}
 		if _, panicked := err.(*PanicError); !panicked && r.server.opts.ExposeErrors {
-			frame.Error = err.Error()
+			frame.Error = textOf(err)
 		}
 		return frame
 	}
 	frame := wire.ErrorFrame{Error: coded.Message, Code: string(coded.Code), HasCode: coded.Code != "", RetryAfter: milliseconds(coded.RetryAfter)}
 	if coded.Data != nil {
-		data, dataErr := wire.Marshal(f, coded.Data)
+		var data []byte
+		dataErr := guarded("the encoding of an error's data", func() (err error) {
+			data, err = wire.Marshal(f, coded.Data)
+			return err
+		})
 		if dataErr != nil {
 			r.server.hooks.validationError(ValidationErrorEvent{ID: r.id, Name: t.name, Session: t.sessionID(), Err: fmt.Errorf("room: the data of error %q cannot be encoded and was left out: %w", coded.Code, dataErr)})
 		} else {
@@ -66,13 +70,25 @@ func (r *room) errorFrame(t *turn, f wire.Format, err error) wire.ErrorFrame {
 	return frame
 }
 
-// asCoded finds the coded error in err, but not behind a panic: what a handler panics with is never for the client.
-func asCoded(err error) (*contract.Error, bool) {
+// asCoded finds the coded error in err, but not behind a panic: what a handler panics with is never for the client. The
+// methods of err are the application's; one that panics, as those of a nil pointer do, hides what is behind it.
+func asCoded(err error) (coded *contract.Error, ok bool) {
 	if _, panicked := err.(*PanicError); panicked {
 		return nil, false
 	}
-	var coded *contract.Error
-	return coded, errors.As(err, &coded)
+	failed := guarded("the Unwrap of an error", func() error {
+		ok = errors.As(err, &coded) && coded != nil
+		return nil
+	})
+	return coded, ok && failed == nil
+}
+
+// textOf is err.Error(), or says why there is none: a nil pointer that was returned as an error has no text.
+func textOf(err error) (text string) {
+	if failed := guarded("Error", func() error { text = err.Error(); return nil }); failed != nil {
+		return fmt.Sprintf("an error of type %T without a text; if it is a nil pointer, return nil itself (%v)", err, failed)
+	}
+	return text
 }
 
 // milliseconds rounds up, so that whoever waits that long is not too early.

@@ -132,8 +132,11 @@ func decodeInput(t *turn, m *contract.Method, f wire.Format, body []byte, dst an
 }
 
 func encodeOutput(t *turn, m *contract.Method, out any) ([]byte, error) {
-	t.stage = stageOutput
-	return m.EncodeOutput(t.format, out)
+	body, err := m.EncodeOutput(t.format, out)
+	if err != nil {
+		t.stage = stageOutput
+	}
+	return body, err
 }
 
 func (d *Definition[State, Data]) add(m *contract.Method, h *handler, opts []HandleOption) {

@@ -4,12 +4,13 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"runtime/debug"
 	"time"
 )
 
 // Hooks are told what happens; each may be nil. They run where the thing happens, on a room's turn or a connection's
-// goroutine, possibly on many at once, so they must be quick and must not call back into the server. What has no hook
-// is logged to Options.Logger instead: handler errors as Error, validation errors as Warn, everything else as Debug.
+// goroutine, possibly on many at once, so they must be quick and must not call back into the server. A panic in one is logged and
+// goes no further. What has no hook is logged to Options.Logger instead: handler errors as Error, validation errors as Warn, everything else as Debug.
 type Hooks struct {
 	// ValidationError: a malformed frame, an input, output or push that does not pass its schema, an unknown call.
 	ValidationError func(ValidationErrorEvent)
@@ -85,6 +86,7 @@ type observer struct {
 
 func (o *observer) validationError(e ValidationErrorEvent) {
 	if o.ValidationError != nil {
+		defer o.survive("ValidationError")
 		o.ValidationError(e)
 		return
 	}
@@ -93,6 +95,7 @@ func (o *observer) validationError(e ValidationErrorEvent) {
 
 func (o *observer) handlerError(e HandlerErrorEvent) {
 	if o.HandlerError != nil {
+		defer o.survive("HandlerError")
 		o.HandlerError(e)
 		return
 	}
@@ -109,6 +112,7 @@ func (o *observer) handlerError(e HandlerErrorEvent) {
 
 func (o *observer) attach(e SessionEvent) {
 	if o.Attach != nil {
+		defer o.survive("Attach")
 		o.Attach(e)
 	} else if o.debug() {
 		o.log.Debug("socka: attach", "room", e.ID, "session", e.Session, "addr", e.Addr, "sessions", e.Sessions)
@@ -117,6 +121,7 @@ func (o *observer) attach(e SessionEvent) {
 
 func (o *observer) detach(e SessionEvent) {
 	if o.Detach != nil {
+		defer o.survive("Detach")
 		o.Detach(e)
 	} else if o.debug() {
 		o.log.Debug("socka: detach", "room", e.ID, "session", e.Session, "sessions", e.Sessions)
@@ -125,6 +130,7 @@ func (o *observer) detach(e SessionEvent) {
 
 func (o *observer) turn(e TurnEvent) {
 	if o.Turn != nil {
+		defer o.survive("Turn")
 		o.Turn(e)
 	} else if o.debug() {
 		o.log.Debug("socka: turn", "room", e.ID, "name", e.Name, "session", e.Session, "duration", e.Duration, "error", e.Err)
@@ -133,6 +139,7 @@ func (o *observer) turn(e TurnEvent) {
 
 func (o *observer) push(e PushEvent) {
 	if o.Push != nil {
+		defer o.survive("Push")
 		o.Push(e)
 	} else if o.debug() {
 		o.log.Debug("socka: push", "room", e.ID, "name", e.Name, "sessions", e.Sessions, "bytes", e.Bytes)
@@ -141,9 +148,17 @@ func (o *observer) push(e PushEvent) {
 
 func (o *observer) close(e CloseEvent) {
 	if o.Close != nil {
+		defer o.survive("Close")
 		o.Close(e)
 	} else if o.debug() {
 		o.log.Debug("socka: close", "room", e.ID, "session", e.Session, "code", e.Code, "reason", e.Reason, "by peer", e.ByPeer, "error", e.Err)
+	}
+}
+
+// survive, deferred, keeps a panic of a hook from whoever called it: a room, or a connection's goroutine.
+func (o *observer) survive(hook string) {
+	if v := recover(); v != nil {
+		o.log.Error("socka: panic in a hook", "hook", hook, "panic", v, "stack", string(debug.Stack()))
 	}
 }
 

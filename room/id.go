@@ -3,6 +3,7 @@ package room
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -40,15 +41,17 @@ func nameByte(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '.' || c == '_' || c == '~' || c == '-'
 }
 
-// idOf reads {anything}/{kind}/{name} from a request's path.
+// idOf reads {anything}/{kind}/{name} from a request's path. An escaped slash divides nothing: it belongs to the name,
+// which it makes invalid, so that whoever guards rooms by their paths and the server see the same room.
 func idOf(r *http.Request) (ID, bool) {
-	path := strings.Trim(r.URL.Path, "/")
-	rest, name, ok := cutLast(path)
-	if !ok {
-		return ID{}, false
-	}
+	rest, name, ok := cutLast(strings.Trim(r.URL.EscapedPath(), "/"))
 	_, kind, _ := cutLast(rest)
-	return ID{Kind: kind, Name: name}, true
+	for _, s := range []*string{&kind, &name} {
+		if plain, err := url.PathUnescape(*s); err == nil {
+			*s = plain
+		}
+	}
+	return ID{Kind: kind, Name: name}, ok
 }
 
 // cutLast splits a path at its last slash; without one everything is the last element.

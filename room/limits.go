@@ -112,9 +112,7 @@ func (k *bucket) fill(rate, max float64, now time.Time) {
 	k.at = now
 }
 
+// wait is how long a token takes, at most an hour and never nothing.
 func (k *bucket) wait(rate float64) time.Duration {
-	if rate <= 0 {
-		return time.Hour
-	}
-	return time.Duration((1 - k.tokens) / rate * float64(time.Second))
+	return 1 + time.Duration(min((1-k.tokens)/rate, 3600)*float64(time.Second))
 }

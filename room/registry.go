@@ -27,7 +27,8 @@ type registry struct {
 type entry struct {
 	id       ID
 	pid      *actors.PID
-	pending  int // guarded by the registry
+	pending  int         // guarded by the registry
+	active   atomic.Bool // it has a state
 	sessions atomic.Int32
 	started  time.Time
 }
@@ -99,10 +100,12 @@ func (g *registry) delete(e *entry) {
 	}
 }
 
-func (g *registry) has(id ID) bool {
+// runs says whether a room has a state at this moment.
+func (g *registry) runs(id ID) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.entries[id] != nil
+	e := g.entries[id]
+	return e != nil && e.active.Load()
 }
 
 func (g *registry) count() int {
@@ -111,12 +114,12 @@ func (g *registry) count() int {
 	return len(g.entries)
 }
 
-// page lists up to limit rooms of a kind whose names come after the one given, by name.
+// page lists up to limit rooms of a kind that have a state and whose names come after the one given, by name.
 func (g *registry) page(kind, after string, limit int) []*entry {
 	g.mu.Lock()
 	var list []*entry
 	for id, e := range g.entries {
-		if id.Kind == kind && id.Name > after {
+		if id.Kind == kind && id.Name > after && e.active.Load() {
 			list = append(list, e)
 		}
 	}

@@ -37,6 +37,13 @@ func (q *releaseQueue) durable(turn uint64, r *room) {
 	q.turns = append(q.turns[:0], q.turns[n:]...)
 }
 
+// release lets something go that is a turn of its own: an answer or a close that needs no code of the application.
+func (r *room) release(out ...release) {
+	r.turns++
+	r.releases.add(r.turns, out)
+	r.releases.durable(r.turns, r)
+}
+
 type pushRelease struct {
 	name string
 	msg  *actors.Push
@@ -52,7 +59,7 @@ func (e pushRelease) leave(r *room) {
 
 type answerRelease struct {
 	to  *actors.PID
-	msg any // *actors.Answer or *actors.AskResult
+	msg any // *actors.Answer, or *actors.Close to a connection that has no session
 }
 
 func (e answerRelease) leave(r *room) { r.server.system.Send(e.to, e.msg) }

@@ -41,11 +41,11 @@ type room struct {
 	releases releaseQueue
 	works    map[*work]struct{} // started and not yet finished
 	answered answeredAsks
-	asked    *actors.Ask // what the current turn answers, if it answers an Ask
 	panics   []time.Time // of the last turns that panicked
 
 	ticks    ticker
 	deadline *time.Timer // ends an empty room; nil while not empty
+	expires  time.Time   // when
 }
 
 // maxPanics within panicWindow close a room: it would only go on failing.
@@ -75,7 +75,7 @@ func (r *room) Receive(msg any) {
 	case tickDue:
 		r.tick(m)
 	case emptyDue:
-		if r.active && r.idle() {
+		if r.active && r.idle() && !time.Now().Before(r.expires) { // else somebody came while it was on its way
 			r.deactivate()
 		}
 	case settle:
@@ -114,30 +114,22 @@ type settle struct{ actors.Message }
 // emptyDue comes when a room has been empty for KeepEmpty.
 type emptyDue struct{ actors.Message }
 
-// open makes the room active.
-func (r *room) open() error {
+// open makes the room active, for an asker or for a session. The context of New is that of the turn to which it belongs.
+func (r *room) open(ask *actors.Ask) error {
 	if r.active {
 		return nil
 	}
 	r.ctx, r.cancel = context.WithCancel(r.server.base)
-	err := func() (err error) {
-		defer func() {
-			if v := recover(); v != nil {
-				err = newPanicError("New", v)
-			}
-		}()
-		ctx, stop := r.ctx, context.CancelFunc(func() {})
-		if r.kind.turnTimeout > 0 {
-			ctx, stop = context.WithTimeout(r.ctx, r.kind.turnTimeout)
-		}
-		defer stop()
+	ctx := r.newTurnContext(time.Now(), ask)
+	err := guarded("New", func() (err error) {
 		if r.state, err = r.kind.newState(ctx, r.id); err != nil {
 			return err
 		}
 		fresh, err := r.kind.encodeState(r.state)
 		r.blank = sha256.Sum256(fresh)
 		return err
-	}()
+	})
+	ctx.end()
 	if err != nil {
 		r.cancel()
 		r.state = nil
@@ -145,6 +137,7 @@ func (r *room) open() error {
 		return err
 	}
 	r.active = true
+	r.ref.active.Store(true)
 	r.sessions = make(map[string]*session)
 	if r.kind.tickAlways {
 		r.ticks.start(r)
@@ -155,16 +148,13 @@ func (r *room) open() error {
 // deactivate drops the state. The room has no sessions any more.
 func (r *room) deactivate() {
 	r.cancel()
-	for w := range r.works {
-		if w.abandoned != nil {
-			w.abandoned(r)
-		}
-	}
+	r.abandon()
 	r.ticks.stop()
 	r.stopDeadline()
 	r.setMembers(nil)
+	r.ref.active.Store(false)
 	r.active, r.state, r.sessions = false, nil, nil
-	r.works, r.answered, r.panics = nil, answeredAsks{}, nil
+	r.answered, r.panics = answeredAsks{}, nil
 	r.ctx, r.cancel = nil, nil
 }
 
@@ -183,8 +173,10 @@ func (r *room) settle() {
 			r.deactivate()
 		case r.deadline == nil:
 			self, system := r.self, r.server.system
+			r.expires = time.Now().Add(r.kind.keepEmpty)
 			r.deadline = time.AfterFunc(r.kind.keepEmpty, func() { system.Send(self, emptyDue{}) })
 		default: // asked, or visited: it counts anew
+			r.expires = time.Now().Add(r.kind.keepEmpty)
 			r.deadline.Reset(r.kind.keepEmpty)
 		}
 	}
@@ -208,19 +200,25 @@ func (r *room) unchanged() bool {
 
 func (r *room) attach(m *actors.Attach) {
 	if r.server.closed.Load() { // it was on its way when Shutdown told the rooms to close
-		r.server.system.Send(m.From, goingAway())
+		r.release(answerRelease{to: m.From, msg: goingAway()})
 		return
 	}
-	if err := r.open(); err != nil {
+	in := m.Data.(entrant)
+	if !r.active && !in.create {
+		r.release(answerRelease{to: m.From, msg: &actors.Close{Code: conn.CloseUnavailable, Reason: "the room has just ended; connect again"}})
+		return
+	}
+	if err := r.open(nil); err != nil {
 		r.refuse(m, err)
 		return
 	}
 	if r.kind.maxSessions > 0 && len(r.members) >= r.kind.maxSessions {
-		r.server.system.Send(m.From, &actors.Close{Code: conn.CloseRoomFull, Reason: fmt.Sprintf("%s: the room is full (%d sessions)", contract.ResourceExhausted, r.kind.maxSessions)})
+		reason := fmt.Sprintf("%s: the room is full (%d sessions)", contract.ResourceExhausted, r.kind.maxSessions)
+		r.release(answerRelease{to: m.From, msg: &actors.Close{Code: conn.CloseRoomFull, Reason: reason}})
 		return
 	}
 	s := &session{id: m.Session, pid: m.From, format: m.Format, addr: m.Addr, attachedAt: time.Now()}
-	s.public = r.kind.newSession(s, m.Data)
+	s.public = r.kind.newSession(s, in.data)
 	r.sessions[s.id] = s
 	r.setMembers(append(r.members[:len(r.members):len(r.members)], s))
 	if r.kind.onAttach != nil {
@@ -230,17 +228,21 @@ func (r *room) attach(m *actors.Attach) {
 			if failed = err; err != nil {
 				s.gone = true
 				r.drop(s)
+			} else {
+				r.attached(s)
 			}
 			return nil
 		})
 		if failed != nil {
 			r.refuse(m, failed)
-			return
 		}
-	}
-	if s.gone || !r.active { // closed by its own OnAttach
 		return
 	}
+	r.attached(s)
+}
+
+// attached says that a session is in. Whom OnAttach removes, the session itself perhaps, leaves after that.
+func (r *room) attached(s *session) {
 	r.ticks.start(r)
 	r.server.hooks.attach(SessionEvent{ID: r.id, Session: s.id, Addr: s.addr, Sessions: len(r.members)})
 }
@@ -259,7 +261,7 @@ func (r *room) refuse(m *actors.Attach, err error) {
 	case contract.ResourceExhausted:
 		code = conn.CloseRoomFull
 	}
-	r.server.system.Send(m.From, &actors.Close{Code: code, Reason: frame.Code + ": " + frame.Error})
+	r.release(answerRelease{to: m.From, msg: &actors.Close{Code: code, Reason: frame.Code + ": " + frame.Error}})
 }
 
 func (r *room) detach(m *actors.Detach) {
@@ -267,6 +269,7 @@ func (r *room) detach(m *actors.Detach) {
 	if s == nil || s.gone {
 		return
 	}
+	s.lost = true
 	if s.async != nil && len(s.waiting) > 0 {
 		s.waiting = append(s.waiting, m) // calls received before the close run before OnDetach
 		return
@@ -319,12 +322,7 @@ func (r *room) close(why *actors.Close) {
 	}
 	r.ending = true
 	defer func() { r.ending = false }()
-	for w := range r.works {
-		if w.abandoned != nil {
-			w.abandoned(r)
-			w.abandoned = nil
-		}
-	}
+	r.abandon()
 	for _, s := range r.members {
 		if r.sessions[s.id] != s {
 			continue
@@ -332,10 +330,20 @@ func (r *room) close(why *actors.Close) {
 		wasGone := s.gone
 		r.remove(s)
 		if !wasGone {
-			closeRelease{to: s, msg: why}.leave(r)
+			r.release(closeRelease{to: s, msg: why})
 		}
 	}
 	r.deactivate()
+}
+
+// abandon answers for the work that runs; what it comes to will not be heard.
+func (r *room) abandon() {
+	for w := range r.works {
+		if w.abandoned != nil {
+			r.release(w.abandoned(r))
+		}
+	}
+	r.works = nil
 }
 
 // panicked closes a room whose turns do nothing but panic.
@@ -370,5 +378,8 @@ func (r *room) checkTurn(t *turn, err error) error {
 	if problems == nil {
 		return err
 	}
-	return errors.Join(append(problems, err)...)
+	if err != nil { // as text: whoever expects this error must not be content
+		problems = append(problems, errors.New(textOf(err)))
+	}
+	return errors.Join(problems...)
 }

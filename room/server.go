@@ -108,6 +108,9 @@ func NewServer(opts *Options, defs ...AnyDefinition) (*Server, error) {
 	if s.opts.Wire != wire.JSON && s.opts.Wire != wire.Msgpack {
 		return nil, fmt.Errorf("room: Options.Wire is %d, neither wire.JSON nor wire.Msgpack", s.opts.Wire)
 	}
+	if err := s.opts.check(); err != nil {
+		return nil, err
+	}
 	if s.log = s.opts.Logger; s.log == nil {
 		s.log = slog.Default()
 	}
@@ -127,6 +130,19 @@ func NewServer(opts *Options, defs ...AnyDefinition) (*Server, error) {
 	s.base, s.cut = context.WithCancel(context.Background())
 	s.log.Info("socka: rooms keep their state in memory; it ends with the process")
 	return s, nil
+}
+
+// check says which of the numbers makes no sense.
+func (o *Options) check() error {
+	switch {
+	case o.RoomBurst < 0:
+		return fmt.Errorf("room: Options.RoomBurst is %d; for no limit set RoomsPerSecond to -1", o.RoomBurst)
+	case o.AllRoomBurst < 0:
+		return fmt.Errorf("room: Options.AllRoomBurst is %d; for no limit set AllRoomsPerSecond to -1", o.AllRoomBurst)
+	case math.IsNaN(o.RoomsPerSecond), math.IsNaN(o.AllRoomsPerSecond):
+		return errors.New("room: Options.RoomsPerSecond or AllRoomsPerSecond is not a number")
+	}
+	return nil
 }
 
 func orRate(v, def float64) float64 {
@@ -149,7 +165,7 @@ func (s *Server) connHooks() conn.Hooks {
 }
 
 // ServeHTTP takes a WebSocket upgrade to {prefix}/{kind}/{room}. What it refuses it answers as text: 404 unknown kind,
-// 400 bad room name or parameter, 426 not a WebSocket upgrade, 403 foreign origin, 429 too many connections or new
+// 400 bad room name or parameter, 405 not a GET, 426 not a WebSocket upgrade, 403 foreign origin, 429 too many connections or new
 // rooms from one address, 503 full or shutting down, else the status of the error of Authenticate or MayCreate.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := s.serve(w, r); err != nil {
@@ -158,8 +174,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if errors.As(err, &refusal) {
 			maps.Copy(w.Header(), refusal.Header)
 		}
-		var coded *contract.Error
-		if errors.As(err, &coded) && coded.RetryAfter > 0 {
+		if coded, ok := asCoded(err); ok && coded.RetryAfter > 0 {
 			w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(coded.RetryAfter.Seconds()))))
 		}
 		http.Error(w, message, status)
@@ -186,7 +201,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
 	defer admission.Release()
 	ctx, cancel := context.WithDeadline(r.Context(), admission.Deadline())
 	defer cancel()
-	data, err := s.authenticate(k, r.WithContext(ctx), id, admission.Addr())
+	in, err := s.authenticate(k, r.WithContext(ctx), id, admission.Addr())
 	if err != nil {
 		return err
 	}
@@ -194,7 +209,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	err = admission.Upgrade(w, r, conn.Session{ID: newSessionID(), Kind: id.Kind, Room: id.Name, Format: format, To: e.pid, Data: data})
+	err = admission.Upgrade(w, r, conn.Session{ID: newSessionID(), Kind: id.Kind, Room: id.Name, Format: format, To: e.pid, Data: in})
 	if err != nil {
 		s.rooms.arrived(e) // no Attach will come
 		s.system.Send(e.pid, settle{})
@@ -207,26 +222,35 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
 	return nil // the socket is no longer the HTTP server's
 }
 
+// entrant is what the hooks before the upgrade have said of a session, on its way to its room.
+type entrant struct {
+	data   any
+	create bool // the room may be made for it; the one that it was let into may have ended meanwhile
+}
+
 // authenticate runs the hooks that decide before the upgrade.
-func (s *Server) authenticate(k *kind, r *http.Request, id ID, addr netip.Addr) (any, error) {
-	var data any
-	err := guardHook("Authenticate", func() (err error) {
-		data, err = k.authenticate(r, id)
+func (s *Server) authenticate(k *kind, r *http.Request, id ID, addr netip.Addr) (in entrant, err error) {
+	err = guardHook("Authenticate", func() (err error) {
+		in.data, err = k.authenticate(r, id)
 		return err
 	})
 	if err != nil {
-		return nil, s.denied(id, "Authenticate", err)
+		return in, s.denied(id, "Authenticate", err)
 	}
-	if s.rooms.has(id) {
-		return data, nil
+	if s.rooms.runs(id) {
+		in.create = k.mayCreate == nil
+		return in, nil
 	}
-	if err := guardHook("MayCreate", func() error { return k.mayCreate(r, id, data) }); err != nil {
-		return nil, s.denied(id, "MayCreate", err)
+	in.create = true
+	if k.mayCreate != nil {
+		if err := guardHook("MayCreate", func() error { return k.mayCreate(r, id, in.data) }); err != nil {
+			return in, s.denied(id, "MayCreate", err)
+		}
 	}
 	if wait := s.starts.take(addr, time.Now()); wait > 0 {
-		return nil, contract.Errorf(contract.RateLimited, "too many new rooms; try again later").WithRetryAfter(wait)
+		return in, contract.Errorf(contract.RateLimited, "too many new rooms; try again later").WithRetryAfter(wait)
 	}
-	return data, nil
+	return in, nil
 }
 
 // guardHook turns a panic of a hook that runs on the HTTP server's goroutine into an error. http.ErrAbortHandler goes
@@ -254,7 +278,7 @@ func (s *Server) denied(id ID, name string, err error) error {
 		return err // 500, without its text
 	}
 	if s.opts.ExposeErrors {
-		return &conn.Refusal{Status: http.StatusForbidden, Message: err.Error()}
+		return &conn.Refusal{Status: http.StatusForbidden, Message: textOf(err)}
 	}
 	return &conn.Refusal{Status: http.StatusForbidden, Message: "forbidden"}
 }
@@ -264,8 +288,7 @@ func statusOf(err error) (status int, message string) {
 	if errors.As(err, &refusal) {
 		return refusal.Status, refusal.Message
 	}
-	var coded *contract.Error
-	if errors.As(err, &coded) {
+	if coded, ok := asCoded(err); ok {
 		return coded.Code.HTTPStatus(), coded.Message
 	}
 	return http.StatusInternalServerError, redacted

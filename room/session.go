@@ -26,7 +26,7 @@ func (s *Session[Data]) AttachedAt() time.Time { return s.s.attachedAt }
 
 // Connected says whether the session still is in its room with a socket to send to. What is sent to one that is not is
 // dropped without an error.
-func (s *Session[Data]) Connected() bool { return !s.s.gone }
+func (s *Session[Data]) Connected() bool { return !s.s.gone && !s.s.lost }
 
 // session is the room's side of a session, without type parameters. Only the room's turns touch it.
 type session struct {
@@ -38,6 +38,7 @@ type session struct {
 	public     any // *Session[Data]
 
 	gone      bool // closed by a turn or detached: nothing is sent to it or taken from it any more
+	lost      bool // its socket has closed; calls received before may still wait
 	detaching bool // OnDetach has begun
 
 	// While an async call of the session runs, what the session sent after it waits here: *actors.Call, then perhaps

@@ -33,7 +33,7 @@ func TestShutdownMeetsWhatIsOnItsWay(t *testing.T) {
 		go func() { done <- s.Shutdown(t.Context()) }()
 		synctest.Wait()
 		pid := s.rooms.entries[id].pid
-		s.system.Send(pid, &actors.Attach{From: from, Session: "x", Data: 1})
+		s.system.Send(pid, &actors.Attach{From: from, Session: "x", Data: entrant{data: 1}})
 		s.system.Send(pid, &actors.Ask{From: from, RPC: "any", Create: true})
 		if err := <-done; err != nil {
 			t.Error(err)

@@ -103,6 +103,7 @@ type turn struct {
 	session *session // nil when no session caused it
 	format  wire.Format
 	read    bool
+	ask     *actors.Ask // what it answers, if it answers an Ask: somebody waits for it
 	ctx     *turnContext
 	began   time.Time
 
@@ -119,10 +120,8 @@ type turn struct {
 // if not nil, adds what is sent in either case, behind the turn's own outputs: the answer.
 func (t *turn) run(f func(t *turn) error, after func(err error) release) {
 	r := t.room
-	r.turns++
-	number := r.turns
 	t.began = time.Now()
-	t.ctx = r.newTurnContext(t)
+	t.ctx = r.newTurnContext(t.began, t.ask)
 	err := t.guard(f)
 	if err == nil && t.invalid != nil {
 		t.stage, err = stageOutput, t.invalid
@@ -145,9 +144,7 @@ func (t *turn) run(f func(t *turn) error, after func(err error) release) {
 		t.out = append(t.out, e)
 	}
 	r.server.hooks.turn(TurnEvent{ID: r.id, Name: t.name, Session: t.sessionID(), Duration: time.Since(t.began), Err: err})
-	r.releases.add(number, t.out)
-	r.releases.durable(number, r)
-
+	r.release(t.out...)
 	for _, e := range t.leaving {
 		r.remove(e.to)
 	}
