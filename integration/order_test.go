@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/gosocka/socka/conn"
 	"github.com/gosocka/socka/contract"
@@ -178,6 +179,8 @@ func (c *caller) await(t *testing.T, what string) {
 		}
 	case <-c.peer.closed:
 		t.Fatalf("client %d (%v), %s: its connection ended with %d %q", c.number, c.peer.format, what, c.peer.code, c.peer.reason)
+	case <-time.After(3 * patience): // the whole load may lie between, on a slow machine and with the race detector
+		t.Fatalf("client %d (%v), %s: it never came to an end", c.number, c.peer.format, what)
 	}
 }
 
