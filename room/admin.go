@@ -136,7 +136,7 @@ func (to *Ref) Close(ctx context.Context, code uint16, reason string) error {
 		code = conn.CloseRoomClosed
 	}
 	err := to.visit(ctx, func(r *room) error {
-		r.close(&actors.Close{Code: code, Reason: reason})
+		r.end(&actors.Close{Code: code, Reason: reason})
 		return nil
 	})
 	if contract.CodeOf(err) == contract.NotFound {
@@ -189,7 +189,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func (s *Server) stop(ctx context.Context) error {
 	s.gateway.Drain()
 	for _, e := range s.rooms.close() {
-		s.system.Send(e.pid, &visit{run: func(r *room) { r.close(goingAway()) }})
+		s.system.Send(e.pid, &visit{run: func(r *room) { r.end(goingAway()) }})
 	}
 	var problems []error
 	select {

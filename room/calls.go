@@ -31,7 +31,7 @@ func (r *room) resume(s *session) {
 		case *actors.Call:
 			r.handle(s, m)
 		case *actors.Detach:
-			r.remove(s)
+			r.leave(s)
 		}
 	}
 }

@@ -411,3 +411,36 @@ func TestPaths(t *testing.T) {
 		}
 	}
 }
+
+// Who has left is not listed any more in what its leaving causes: OnDetach that removes another, and that one the next.
+func TestWhoHasLeftIsNotListed(t *testing.T) {
+	var log []string
+	def := newEdge(nil)
+	def.OnDetach = func(ctx context.Context, t *edgeTurn) error {
+		var names []string
+		for _, s := range t.Sessions() {
+			names = append(names, s.Data)
+		}
+		log = append(log, t.Session.Data+" leaves "+strings.Join(names, ","))
+		for _, s := range t.Sessions() {
+			if s != t.Session {
+				t.Close(s, 0, "") // no matter how often
+			}
+		}
+		if t.Session.Data == "b" {
+			t.CloseRoom(0, "")
+		}
+		return nil
+	}
+	roomtest.Run(t, func(s *roomtest.Server) {
+		a := s.Connect("edge/1?name=a")
+		for _, name := range []string{"b", "c", "d"} {
+			s.Connect("edge/1?name=" + name)
+		}
+		a.Close()
+		s.Settle()
+		if got := strings.Join(log, "; "); got != "a leaves a,b,c,d; b leaves b,c,d; c leaves c,d; d leaves d" {
+			t.Errorf("%s", got)
+		}
+	}, def)
+}

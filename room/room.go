@@ -28,7 +28,6 @@ type room struct {
 	alone  []string // the chain of a turn that nobody else waits for
 
 	active bool
-	ending bool            // within close
 	ctx    context.Context // of this activation
 	cancel context.CancelFunc
 	state  any               // *State
@@ -36,6 +35,8 @@ type room struct {
 
 	sessions map[string]*session
 	members  []*session // in order of joining; replaced, never changed in place
+
+	leaving departures
 
 	turns    uint64
 	releases releaseQueue
@@ -154,7 +155,7 @@ func (r *room) deactivate() {
 	r.setMembers(nil)
 	r.ref.active.Store(false)
 	r.active, r.state, r.sessions = false, nil, nil
-	r.answered, r.panics = answeredAsks{}, nil
+	r.answered, r.panics, r.leaving.next, r.leaving.end = answeredAsks{}, nil, nil, nil
 	r.ctx, r.cancel = nil, nil
 }
 
@@ -264,41 +265,6 @@ func (r *room) refuse(m *actors.Attach, err error) {
 	r.release(answerRelease{to: m.From, msg: &actors.Close{Code: code, Reason: frame.Code + ": " + frame.Error}})
 }
 
-func (r *room) detach(m *actors.Detach) {
-	s := r.sessions[m.Session]
-	if s == nil || s.gone {
-		return
-	}
-	s.lost = true
-	if s.async != nil && len(s.waiting) > 0 {
-		s.waiting = append(s.waiting, m) // calls received before the close run before OnDetach
-		return
-	}
-	r.remove(s)
-}
-
-// remove runs OnDetach while the session is still listed, then takes it off the list.
-func (r *room) remove(s *session) {
-	if r.sessions[s.id] != s {
-		return
-	}
-	if r.kind.onDetach != nil && !s.detaching {
-		s.detaching = true
-		t := &turn{room: r, name: "OnDetach", session: s, format: s.format}
-		t.run(r.kind.onDetach, nil)
-	}
-	s.gone = true
-	s.waiting = nil
-	if !r.active || r.sessions[s.id] != s { // OnDetach closed the room
-		return
-	}
-	r.drop(s)
-	r.server.hooks.detach(SessionEvent{ID: r.id, Session: s.id, Addr: s.addr, Sessions: len(r.members)})
-	if len(r.members) == 0 && !r.kind.tickAlways {
-		r.ticks.stop()
-	}
-}
-
 func (r *room) drop(s *session) {
 	delete(r.sessions, s.id)
 	rest := make([]*session, 0, len(r.members))
@@ -313,49 +279,6 @@ func (r *room) drop(s *session) {
 func (r *room) setMembers(m []*session) {
 	r.members = m
 	r.ref.sessions.Store(int32(len(m)))
-}
-
-// close ends the room's activation: async calls are answered, every session leaves in order of joining and is closed.
-func (r *room) close(why *actors.Close) {
-	if !r.active || r.ending {
-		return
-	}
-	r.ending = true
-	defer func() { r.ending = false }()
-	r.abandon()
-	for _, s := range r.members {
-		if r.sessions[s.id] != s {
-			continue
-		}
-		wasGone := s.gone
-		r.remove(s)
-		if !wasGone {
-			r.release(closeRelease{to: s, msg: why})
-		}
-	}
-	r.deactivate()
-}
-
-// abandon answers for the work that runs; what it comes to will not be heard.
-func (r *room) abandon() {
-	for w := range r.works {
-		if w.abandoned != nil {
-			r.release(w.abandoned(r))
-		}
-	}
-	r.works = nil
-}
-
-// panicked closes a room whose turns do nothing but panic.
-func (r *room) panicked() {
-	now := time.Now()
-	r.panics = append(r.panics, now)
-	if len(r.panics) > maxPanics {
-		r.panics = r.panics[1:]
-		if now.Sub(r.panics[0]) < panicWindow {
-			r.close(&actors.Close{Code: conn.CloseRoomFailed, Reason: "the room failed repeatedly"})
-		}
-	}
 }
 
 // checkTurn is what Options.CheckTurns asks for: a read-only turn must have left the state as it was, and state and

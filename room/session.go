@@ -37,9 +37,8 @@ type session struct {
 	attachedAt time.Time
 	public     any // *Session[Data]
 
-	gone      bool // closed by a turn or detached: nothing is sent to it or taken from it any more
-	lost      bool // its socket has closed; calls received before may still wait
-	detaching bool // OnDetach has begun
+	gone bool // closed by a turn or detached: nothing is sent to it or taken from it any more
+	lost bool // its socket has closed; calls received before may still wait
 
 	// While an async call of the session runs, what the session sent after it waits here: *actors.Call, then perhaps
 	// one *actors.Detach. The gateway's limit on calls in flight bounds it.

@@ -146,10 +146,10 @@ func (t *turn) run(f func(t *turn) error, after func(err error) release) {
 	r.server.hooks.turn(TurnEvent{ID: r.id, Name: t.name, Session: t.sessionID(), Duration: time.Since(t.began), Err: err})
 	r.release(t.out...)
 	for _, e := range t.leaving {
-		r.remove(e.to)
+		r.leave(e.to)
 	}
 	if t.closing != nil {
-		r.close(t.closing)
+		r.end(t.closing)
 	}
 	if _, panicked := err.(*PanicError); panicked {
 		r.panicked()
