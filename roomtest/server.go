@@ -36,7 +36,9 @@ func Run(t *testing.T, f func(s *Server), defs ...room.AnyDefinition) {
 }
 
 // RunOptions is [Run] with options for the server. CheckTurns is set in any case; errors without a code are exposed, so
-// that a failing test says why; a nil Logger means silence.
+// that a failing test says why; a nil Logger means silence. The limits of the server hold, and all clients share one
+// address: a test that calls hundreds of times, or starts hundreds of rooms, without letting time pass sets
+// opts.Conn.CallsPerSecond or opts.RoomsPerSecond to -1.
 func RunOptions(t *testing.T, opts *room.Options, f func(s *Server), defs ...room.AnyDefinition) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
