@@ -22,7 +22,7 @@ type Actor interface {
 	// Receive handles one message. It may block, which holds up this actor and nothing else.
 	Receive(msg any)
 	// Stopped is called once, after the last Receive. reason is nil after [System.Stop], else what the panic that
-	// ended the actor said. Messages still in the mailbox are gone.
+	// ended the actor said.
 	Stopped(reason error)
 }
 
@@ -77,11 +77,16 @@ func NewSystem(opts *Options) *System {
 		if !ok {
 			return
 		}
-		if m, ok := dead.Message.(Undeliverable); ok {
-			m.Undelivered(s)
-		}
+		s.undelivered(dead.Message)
 	})
 	return s
+}
+
+// undelivered tells the sender of a message that nobody takes, if it must know.
+func (s *System) undelivered(msg any) {
+	if m, ok := msg.(Undeliverable); ok {
+		m.Undelivered(s)
+	}
 }
 
 // Spawn starts an actor under a name that is unique in this system while the actor lives.
@@ -213,6 +218,7 @@ func (h *host) Receive(c actor.Context) {
 		c.Stop(c.Self())
 	default:
 		if h.failed != nil {
+			h.system.undelivered(msg)
 			return
 		}
 		h.receive(c, msg)
@@ -224,7 +230,7 @@ func (h *host) receive(c actor.Context, msg any) {
 		if v := recover(); v != nil {
 			h.failed = fmt.Errorf("actors: %s panicked on %T: %v", h.name, msg, v)
 			h.system.log.Error("actor stopped by a panic", "actor", h.name, "message", fmt.Sprintf("%T", msg), "panic", v, "stack", string(debug.Stack()))
-			c.Stop(c.Self())
+			h.system.Stop(c.Self()) // behind what is in the mailbox, whose senders must learn of it
 		}
 	}()
 	h.actor.Receive(msg)

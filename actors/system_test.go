@@ -174,6 +174,34 @@ func TestProcessesAndRequests(t *testing.T) {
 }
 
 // Whoever waits for the effect of a message learns that nobody was there to take it.
+// What waits in the mailbox of an actor that a panic ends is not lost either.
+func TestUndeliveredBehindAPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newSystem(t)
+		room, err := s.Spawn("room", &recorder{on: func(msg any) {
+			time.Sleep(time.Second) // until all has come
+			panic("fell over")
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		client := &recorder{}
+		from, err := s.Register("conn/1", client)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Send(room, "bad")
+		for range 1000 {
+			s.Send(room, &actors.Attach{From: from})
+		}
+		s.Send(room, &actors.Ask{From: from})
+		mustClose(t, s)
+		if n := len(client.got); n != 1001 {
+			t.Errorf("%d of 1,001 senders have learnt of it", n)
+		}
+	})
+}
+
 func TestUndelivered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, log := newSystem(t)

@@ -158,7 +158,12 @@ func (to *Ref) visit(ctx context.Context, f func(r *room) error) error {
 		return err
 	}
 	done := make(chan error, 1)
-	to.server.system.Send(e.pid, &visit{run: func(r *room) { done <- f(r) }})
+	failed := contract.Errorf(contract.OutcomeUnknown, "room %s failed", to.id)
+	to.server.system.Send(e.pid, &visit{run: func(r *room) {
+		err := error(failed)
+		defer func() { done <- err }()
+		err = f(r)
+	}, lost: func() { done <- failed }})
 	select {
 	case err := <-done:
 		return err

@@ -85,6 +85,41 @@ func TestMayCreateIsNotPassedBy(t *testing.T) {
 	})
 }
 
+// Who waits for a room that fails by a fault of this package waits no longer than that.
+func TestVisitsOfARoomThatFails(t *testing.T) {
+	newBare(t, &Definition[int, int]{}, func(t *testing.T, s *Server) {
+		var got inbox
+		from, err := s.system.Register("conn/1", &got)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := s.acquire(ID{"c", "1"}, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.system.Send(e.pid, &actors.Attach{From: from, Session: "x", Data: entrant{data: 1, create: true}})
+		synctest.Wait()
+		errs := make(chan error)
+		go func() {
+			errs <- s.Room("c", "1").visit(t.Context(), func(*room) error { time.Sleep(time.Second); panic("fault") })
+		}()
+		synctest.Wait()
+		go func() { errs <- s.Room("c", "1").visit(t.Context(), func(*room) error { return nil }) }()
+		for range 2 {
+			if err := <-errs; contract.CodeOf(err) != contract.OutcomeUnknown {
+				t.Errorf("got %v, want outcome_unknown", err)
+			}
+		}
+		synctest.Wait()
+		if closed, _ := got[0].(*actors.Close); len(got) != 1 || closed == nil || closed.Code != conn.CloseRoomFailed {
+			t.Errorf("the session got %v", got)
+		}
+		if s.rooms.count() != 0 {
+			t.Error("the room is still there")
+		}
+	})
+}
+
 // A room without a state is none, although somebody is on the way to it.
 func TestRoomsListsRunningRoomsOnly(t *testing.T) {
 	newBare(t, &Definition[int, int]{}, func(t *testing.T, s *Server) {

@@ -10,7 +10,8 @@ import (
 
 // Hooks are told what happens; each may be nil. They run where the thing happens, on a room's turn or a connection's
 // goroutine, possibly on many at once, so they must be quick and must not call back into the server. A panic in one is
-// logged and goes no further. What has no hook is logged to Options.Logger instead: handler errors as Error, validation errors as Warn, everything else as Debug.
+// logged and goes no further. What has no hook is logged to Options.Logger instead: handler errors as Error (as Debug if
+// they have a code: an answer that the application chose), validation errors as Warn, everything else as Debug.
 type Hooks struct {
 	// ValidationError: a malformed frame, an input, output or push that does not pass its schema, an unknown call.
 	ValidationError func(ValidationErrorEvent)

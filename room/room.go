@@ -106,7 +106,15 @@ func goingAway() *actors.Close {
 // visit is a message that runs code within the room, outside any turn: administration.
 type visit struct {
 	actors.Message
-	run func(r *room)
+	run  func(r *room)
+	lost func() // the room failed before; nil if nobody waits
+}
+
+// Undelivered implements actors.Undeliverable.
+func (v *visit) Undelivered(*actors.System) {
+	if v.lost != nil {
+		v.lost()
+	}
 }
 
 // settle, sent to a room, makes it look whether it still is needed.
