@@ -79,8 +79,10 @@ func (r *room) start(w *work) {
 	ctx = withChain(ctx, w.chain)
 	self, server := r.self, r.server
 	server.working.Add(1)
+	server.workers.Add(1)
 	go func() {
 		defer server.working.Done()
+		defer server.workers.Add(-1)
 		defer stop()
 		server.system.Send(self, &workDone{w: w, finish: w.do(ctx)})
 	}()

@@ -22,6 +22,9 @@ func TestNewServerRefuses(t *testing.T) {
 	ticking.TickEvery = time.Second
 	named := complete()
 	named.Kind = "not a name"
+	exchanged := complete()
+	exchanged.Contract = contract.New("d")
+	contract.NewCall[contract.None, contract.None](exchanged.Contract, "call")
 	type closed struct{ secret int }
 	_ = closed{}.secret
 	type deep struct {
@@ -41,6 +44,7 @@ func TestNewServerRefuses(t *testing.T) {
 		"an unexported field":  {nil, []room.AnyDefinition{room.AnyDefinition(bare[closed](t))}, "State.secret is not exported"},
 		"a chan deep inside":   {nil, []room.AnyDefinition{bare[deep](t)}, "State.Players[].Notify is a chan"},
 		"an interface":         {nil, []room.AnyDefinition{bare[struct{ Shape any }](t)}, "State.Shape is the interface"},
+		"another contract":     {nil, []room.AnyDefinition{exchanged}, "no handler for call"},
 		"a bad option":         {&room.Options{Wire: 7}, []room.AnyDefinition{complete()}, "Options.Wire"},
 	} {
 		srv, err := room.NewServer(c.opts, c.defs...)

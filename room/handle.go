@@ -163,7 +163,7 @@ func (d *Definition[State, Data]) add(m *contract.Method, h *handler, opts []Han
 func (k *kind) checkHandlers() error {
 	var missing []string
 	for _, m := range k.contract.Methods() {
-		if k.handlers[m.Name()] == nil {
+		if h := k.handlers[m.Name()]; h == nil || h.method != m { // Definition.Contract may have been set anew
 			missing = append(missing, fmt.Sprintf("%s (defined at %s)", m.Name(), m.DefinedAt()))
 		}
 	}

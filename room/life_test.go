@@ -265,12 +265,60 @@ func TestShutdownGivesUp(t *testing.T) {
 		defer cancel()
 		began := time.Now()
 		err := s.Shutdown(ctx)
-		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "1 rooms still in a turn") {
+		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "1 rooms are in a turn") {
 			t.Errorf("shutdown: %v", err)
 		}
-		if took := time.Since(began); took > 10*time.Second {
-			t.Errorf("gave up after %v", took)
+		if took := time.Since(began); took != 2*time.Second {
+			t.Errorf("gave up after %v, want ctx and a second", took)
+		}
+		if strings.Contains(err.Error(), "work of") {
+			t.Errorf("work is blamed that there is not: %v", err)
+		}
+		if again := s.Shutdown(s.T.Context()); again != err {
+			t.Errorf("a second shutdown: %v, want what the first one came to", again)
 		}
 		s.Advance(2 * time.Hour)
+	}, def)
+}
+
+// When its time is up Shutdown ends the ctx of turns and work, and blames nobody who returns then.
+func TestShutdownIsCutShort(t *testing.T) {
+	var gate chan struct{}
+	def := newLab(&gate)
+	def.WorkTimeout = time.Hour
+	def.TurnTimeout = time.Hour
+	def.OnDetach = func(ctx context.Context, t *labTurn) error {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	roomtest.RunOptions(t, quiet(), func(s *roomtest.Server) {
+		gate = make(chan struct{}) // stays shut
+		for _, path := range []string{"lab/1?name=Ada", "lab/2?name=Bob"} {
+			roomtest.Call(s.Connect(path), later, Amount{1})
+		}
+		ctx, cancel := context.WithTimeout(s.T.Context(), time.Second)
+		defer cancel()
+		err := s.Shutdown(ctx)
+		if !errors.Is(err, context.DeadlineExceeded) || err.Error() != "room: shutdown was cut short: context deadline exceeded" {
+			t.Errorf("shutdown: %v", err)
+		}
+	}, def)
+}
+
+func TestShutdownLeavesWorkBehind(t *testing.T) {
+	def := newEdge(func(ctx context.Context, t *edgeTurn, what string) error {
+		room.Go(t, func(context.Context) (int, error) { time.Sleep(time.Hour); return 0, nil },
+			func(context.Context, *edgeTurn, int, error) error { return nil })
+		return nil
+	})
+	roomtest.RunOptions(t, quiet(), func(s *roomtest.Server) {
+		roomtest.Call(s.Connect("edge/a"), do, Step{})
+		ctx, cancel := context.WithTimeout(s.T.Context(), time.Second)
+		defer cancel()
+		err := s.Shutdown(ctx)
+		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "1 works of room.Go") || strings.Contains(err.Error(), "turn") {
+			t.Errorf("shutdown: %v", err)
+		}
+		s.Advance(time.Hour)
 	}, def)
 }

@@ -77,9 +77,11 @@ type Server struct {
 	base    context.Context // ends when rooms must stop at once
 	cut     context.CancelFunc
 	working sync.WaitGroup // work of Go and HandleAsync
+	workers atomic.Int64   // how many
 	spawned atomic.Uint64
 
 	shutdown sync.Once
+	stopped  error // what the first Shutdown came to
 	closed   atomic.Bool
 }
 

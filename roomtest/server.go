@@ -81,8 +81,10 @@ func (s *Server) stop() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if err := s.Server.Shutdown(ctx); err != nil {
-		s.T.Errorf("roomtest: shutdown: %v", err)
+	if s.Ready() == nil { // else the test has seen to it
+		if err := s.Server.Shutdown(ctx); err != nil {
+			s.T.Errorf("roomtest: shutdown: %v", err)
+		}
 	}
 	if err := s.http.Shutdown(ctx); err != nil {
 		s.T.Errorf("roomtest: HTTP shutdown: %v", err)
