@@ -444,3 +444,48 @@ func TestWhoHasLeftIsNotListed(t *testing.T) {
 		}
 	}, def)
 }
+
+// A session that a program has kept is of one room: another room can neither close it nor send to it.
+func TestSessionsOfAnotherRoom(t *testing.T) {
+	var kept *room.Session[string]
+	other := contract.New("other")
+	poke := contract.NewCall[contract.None, contract.None](other, "poke")
+	poked := contract.NewPush[Total](other, "poked")
+	def := &edgeDef{Contract: other}
+	room.Handle(def, poke, func(ctx context.Context, t *edgeTurn, _ contract.None) (contract.None, error) {
+		if kept == nil {
+			kept = t.Session
+		}
+		room.Emit(t, kept, poked, Total{1})
+		t.Close(kept, 0, "")
+		if t.Session != kept {
+			room.Emit(t, t.Session, poked, Total{2})
+			t.CloseRoom(0, "")
+		}
+		return contract.None{}, nil
+	})
+	def.OnAttach = func(ctx context.Context, t *edgeTurn) error {
+		if t.ID().Name == "1" {
+			kept = t.Session
+		}
+		return nil
+	}
+	roomtest.Run(t, func(s *roomtest.Server) {
+		ada, bob := s.Connect("other/1"), s.Connect("other/2")
+		if _, err := callRoom(bob, poke, contract.None{}); err != nil {
+			t.Error(err)
+		}
+		if got := roomtest.Pushes(bob, poked); len(got) != 1 || got[0].N != 2 {
+			t.Errorf("bob got %v", got)
+		}
+		roomtest.ExpectNone(ada, poked)
+		if ada.Status() != client.Open {
+			t.Errorf("ada: %v", ada.Err())
+		}
+		callRoom(ada, poke, contract.None{})
+		s.Settle()
+		if ada.Status() == client.Open {
+			t.Error("ada could not be closed by her own room")
+		}
+	}, def)
+}

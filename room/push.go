@@ -34,10 +34,10 @@ func Where[Data any](match func(*Session[Data]) bool) Audience {
 
 // Emit sends a push to one session. Like everything a turn sends it leaves only if the turn succeeds, in turn order,
 // ahead of the call's own answer. A payload that does not pass the push's schema fails the turn with invalid_output.
-// For a session that has left nothing happens.
+// For a session that has left, or is of another room, nothing happens.
 func Emit[State, Data, T any](t *Turn[State, Data], to *Session[Data], push *contract.Push[T], v T) {
 	in := t.writing("Emit")
-	if to == nil || to.s.gone {
+	if to == nil || !in.room.has(to.s) {
 		return
 	}
 	in.push(push.Def(), v, []*session{to.s})

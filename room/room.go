@@ -270,8 +270,15 @@ func (r *room) refuse(m *actors.Attach, err error) {
 	case contract.ResourceExhausted:
 		code = conn.CloseRoomFull
 	}
-	r.release(answerRelease{to: m.From, msg: &actors.Close{Code: code, Reason: frame.Code + ": " + frame.Error}})
+	reason := frame.Error
+	if frame.Code != "" {
+		reason = frame.Code + ": " + reason
+	}
+	r.release(answerRelease{to: m.From, msg: &actors.Close{Code: code, Reason: reason}})
 }
+
+// has says whether a session is of this room and there to be sent to. Of another room's it reads nothing that changes.
+func (r *room) has(s *session) bool { return r.sessions[s.id] == s && !s.gone }
 
 func (r *room) drop(s *session) {
 	delete(r.sessions, s.id)

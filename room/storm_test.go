@@ -190,7 +190,7 @@ func storm(t *testing.T, seed uint64) {
 	def.OnTick = func(ctx context.Context, tn *turn) error { return perform(ctx, tn, "push") }
 
 	log := &faults{Handler: slog.DiscardHandler}
-	opts := &room.Options{Logger: slog.New(log), Conn: conn.Options{CallsPerSecond: -1}, RoomsPerSecond: -1}
+	opts := &room.Options{Logger: slog.New(log), Conn: conn.Options{CallsPerSecond: -1}, RoomsPerSecond: -1, CheckTurns: seed%3 == 0}
 	synctest.Test(t, func(t *testing.T) {
 		s, err := room.NewServer(opts, def)
 		if err != nil {

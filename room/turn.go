@@ -38,10 +38,11 @@ func (t *Turn[State, Data]) Sessions() []*Session[Data] {
 
 // Close removes a session from the room when this turn has succeeded: what the turn sends to it, its answer included,
 // still goes out, then its connection closes with the code and the reason (at most 123 bytes), and OnDetach runs for
-// it. Code 0 means conn.CloseKicked; codes of the application are 4000 to 4399.
+// it. Code 0 means conn.CloseKicked; codes of the application are 4000 to 4399. For a
+// session that has left, or is of another room, nothing happens.
 func (t *Turn[State, Data]) Close(s *Session[Data], code uint16, reason string) {
 	in := t.writing("Close")
-	if s == nil || s.s.gone {
+	if s == nil || !in.room.has(s.s) {
 		return
 	}
 	if code == 0 {
