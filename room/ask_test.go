@@ -220,3 +220,38 @@ func TestAdministration(t *testing.T) {
 		}
 	}, newLab(nil))
 }
+
+// Who has given up waiting may be asked by what it no longer waits for.
+func TestAskOfAnAskerThatGaveUp(t *testing.T) {
+	patience := contract.New("patience")
+	long := contract.NewCall[contract.None, contract.None](patience, "long")
+	brief := contract.NewCall[contract.None, contract.None](patience, "brief")
+	start := contract.NewCall[Route, contract.None](patience, "start")
+	def := &room.Definition[struct{}, struct{}]{Contract: patience}
+	var errs []error
+	room.Handle(def, brief, func(context.Context, *ringTurn, contract.None) (contract.None, error) {
+		return contract.None{}, nil
+	}, room.AllowServer)
+	room.Handle(def, start, func(ctx context.Context, t *ringTurn, in Route) (contract.None, error) {
+		room.Ask(ctx, t.Room("patience", "b"), long, contract.None{}, room.Create(), room.Timeout(2*time.Second))
+		return contract.None{}, nil
+	})
+	room.HandleAsync(def, long, func(ctx context.Context, t *ringTurn, _ contract.None) (func(context.Context) (int, error), error) {
+		a := t.Room("patience", "a")
+		return func(ctx context.Context) (int, error) {
+			for range 2 {
+				time.Sleep(1500 * time.Millisecond)
+				_, err := room.Ask(ctx, a, brief, contract.None{})
+				errs = append(errs, err)
+			}
+			return 0, nil
+		}, nil
+	}, func(context.Context, *ringTurn, int, error) (contract.None, error) { return contract.None{}, nil }, room.AllowServer)
+	roomtest.Run(t, func(s *roomtest.Server) {
+		roomtest.Call(s.Connect("patience/a"), start, Route{})
+		s.Advance(5 * time.Second)
+		if len(errs) != 2 || contract.CodeOf(errs[0]) != contract.AskCycle || errs[1] != nil {
+			t.Errorf("asked while it waits, and later: %v, want ask_cycle and nil", errs)
+		}
+	}, def)
+}

@@ -30,8 +30,7 @@ type work struct {
 	name    string
 	session *session
 	format  wire.Format
-	chain   []string // rooms that wait for it
-	ask     *actors.Ask
+	ask     *actors.Ask // whose asker waits for it, if one does
 
 	do     func(ctx context.Context) (finish func(t *turn) ([]byte, error))
 	answer func(t *turn, body []byte, err error) release // nil: answers nobody
@@ -76,8 +75,10 @@ func (r *room) start(w *work) {
 	if r.kind.workTimeout > 0 {
 		ctx, stop = context.WithTimeout(ctx, r.kind.workTimeout)
 	}
-	ctx = withChain(ctx, w.chain)
 	self, server := r.self, r.server
+	if w.ask != nil {
+		ctx = askedContext{ctx, &server.waits, w.ask}
+	}
 	server.working.Add(1)
 	server.workers.Add(1)
 	go func() {
@@ -124,9 +125,6 @@ func (r *room) beginAsync(t *turn, h *handler, f wire.Format, body []byte, answe
 			return err
 		}
 		w.name, w.session, w.format, w.answer, w.ask = t.name, s, t.format, answer, ask
-		if ask != nil {
-			w.chain = ask.Chain
-		}
 		w.abandoned = func(r *room) release {
 			lost := &turn{room: r, name: w.name, session: s, format: w.format}
 			return answer(lost, nil, contract.Errorf(contract.OutcomeUnknown, "the room ended before %s was answered", w.name))

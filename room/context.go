@@ -102,10 +102,20 @@ var chainKey = new(contextKey)
 
 type contextKey struct{ _ byte }
 
-// withChain carries a chain into the context of work that somebody waits for.
-func withChain(ctx context.Context, chain []string) context.Context {
-	if chain == nil {
-		return ctx
+// askedContext is the context of work that an asker waits for. Once it has given up nobody waits, and what the work asks
+// then can close no ring.
+type askedContext struct {
+	context.Context
+	waits *waits
+	ask   *actors.Ask
+}
+
+func (c askedContext) Value(key any) any {
+	if key != chainKey {
+		return c.Context.Value(key)
 	}
-	return context.WithValue(ctx, chainKey, chain)
+	if !c.waits.holds(c.ask.Wait) {
+		return nil
+	}
+	return c.ask.Chain
 }

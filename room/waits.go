@@ -65,6 +65,13 @@ func (w *waits) end(id uint64) {
 	}
 }
 
+// holds says whether a wait is not over.
+func (w *waits) holds(id uint64) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.who[id] != ""
+}
+
 // reaches says whether from waits for to, directly or through others.
 func (w *waits) reaches(from, to string, seen map[string]bool) bool {
 	if seen[from] {
