@@ -51,8 +51,9 @@ var ErrClosed = errors.New("actors: system is closed")
 
 // System runs actors. Its methods may be called from any goroutine.
 type System struct {
-	engine *actor.ActorSystem
-	log    *slog.Logger
+	engine  *actor.ActorSystem
+	log     *slog.Logger
+	workers *workers
 
 	mu     sync.Mutex
 	closed bool
@@ -62,13 +63,13 @@ type System struct {
 	replies atomic.Uint64
 }
 
-// NewSystem starts a system. It holds no goroutine while nothing is sent.
+// NewSystem starts a system. It holds no goroutine while nothing is sent, a second after the last message.
 func NewSystem(opts *Options) *System {
 	log := slog.Default()
 	if opts != nil && opts.Logger != nil {
 		log = opts.Logger
 	}
-	s := &System{log: log, actors: make(map[string]*PID)}
+	s := &System{log: log, workers: newWorkers(), actors: make(map[string]*PID)}
 	s.engine = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger {
 		return slog.New(warnings{log.Handler()})
 	}))
@@ -100,7 +101,7 @@ func (s *System) Spawn(name string, a Actor) (*PID, error) {
 		return nil, fmt.Errorf("%w: %s", ErrNameTaken, name)
 	}
 	h := &host{system: s, name: name, actor: a}
-	props := actor.PropsFromProducer(func() actor.Actor { return h }, actor.WithSupervisor(stopOnFailure), actor.WithGuardian(stopOnFailure))
+	props := actor.PropsFromProducer(func() actor.Actor { return h }, actor.WithDispatcher(s.workers), actor.WithSupervisor(stopOnFailure), actor.WithGuardian(stopOnFailure))
 	pid, err := s.engine.Root.SpawnNamed(props, name)
 	if err != nil {
 		return nil, fmt.Errorf("actors: spawn %s: %w", name, err)
@@ -159,6 +160,7 @@ func (s *System) Close(ctx context.Context) error {
 		return nil
 	}
 	s.closed = true
+	defer s.workers.close()
 	s.idle = make(chan struct{})
 	if len(s.actors) == 0 {
 		close(s.idle)

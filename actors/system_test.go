@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -294,3 +295,48 @@ type sink struct{}
 
 func (sink) Receive(any)   {}
 func (sink) Stopped(error) {}
+
+// An actor that blocks holds up no other, however many there are; afterwards few goroutines are kept, and after a while
+// none.
+func TestBlockedActorsHoldUpNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newSystem(t)
+		before := runtime.NumGoroutine()
+		gate := make(chan struct{})
+		for i := range 100 {
+			pid, err := s.Spawn(fmt.Sprint("blocked", i), &recorder{on: func(any) { <-gate }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Send(pid, "wait")
+		}
+		synctest.Wait()
+		free := &recorder{}
+		pid, err := s.Spawn("free", free)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Send(pid, "now")
+		synctest.Wait()
+		if got := free.state(); got != "[now] []" {
+			t.Errorf("behind 100 blocked actors: %s", got)
+		}
+		close(gate)
+		synctest.Wait()
+		if kept := runtime.NumGoroutine() - before; kept < 1 || kept > 20 {
+			t.Errorf("%d goroutines are kept, want a few", kept)
+		}
+		s.Send(pid, "keeps them") // something was done in this second
+		time.Sleep(1500 * time.Millisecond)
+		synctest.Wait()
+		if kept := runtime.NumGoroutine() - before; kept < 1 {
+			t.Error("no goroutine was kept over a second with work")
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if kept := runtime.NumGoroutine() - before; kept > 0 {
+			t.Errorf("%d goroutines are kept for nothing", kept)
+		}
+		mustClose(t, s)
+	})
+}
