@@ -84,11 +84,4 @@ func (r *room) answer(t *turn, m *actors.Call, h *handler, body []byte, err erro
 	return answerRelease{to: m.From, msg: answer}
 }
 
-// remember keeps the state of before a read-only turn, when turns are checked.
-func (t *turn) remember() {
-	if t.read && t.room.server.opts.CheckTurns {
-		t.before, _ = t.room.kind.encodeState(t.room.state)
-	}
-}
-
 func (r *room) String() string { return fmt.Sprintf("room %s", r.id) }

@@ -101,6 +101,7 @@ type kind struct {
 	encodeState func(state any) ([]byte, error)
 	reloadState func(state any) error // through the snapshot codec and back
 	newSession  func(s *session, data any) any
+	encodeData  func(public any) ([]byte, error)
 	reloadData  func(public any) error
 
 	authenticate func(r *http.Request, id ID) (any, error)
@@ -168,6 +169,7 @@ func (d *Definition[State, Data]) erase() (*kind, error) {
 		public.Data, _ = data.(Data)
 		return public
 	}
+	k.encodeData = func(public any) ([]byte, error) { return encodeSnapshot(&public.(*Session[Data]).Data) }
 	k.reloadData = func(public any) error { return reload(&public.(*Session[Data]).Data) }
 
 	k.authenticate = func(r *http.Request, id ID) (any, error) {

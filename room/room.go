@@ -1,10 +1,8 @@
 package room
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"time"
 
@@ -294,30 +292,4 @@ func (r *room) drop(s *session) {
 func (r *room) setMembers(m []*session) {
 	r.members = m
 	r.ref.sessions.Store(int32(len(m)))
-}
-
-// checkTurn is what Options.CheckTurns asks for: a read-only turn must have left the state as it was, and state and
-// session data must survive a snapshot; the room goes on with what came back from one.
-func (r *room) checkTurn(t *turn, err error) error {
-	var problems []error
-	if t.before != nil {
-		if now, encodeErr := r.kind.encodeState(r.state); encodeErr == nil && !bytes.Equal(now, t.before) {
-			problems = append(problems, fmt.Errorf("room: the read-only turn of %s changed the state; register the call with room.Handle", t.name))
-		}
-	}
-	if e := r.kind.reloadState(r.state); e != nil {
-		problems = append(problems, fmt.Errorf("room: the state of %s after %s does not survive a snapshot: %w", r.id, t.name, e))
-	}
-	for _, s := range r.members {
-		if e := r.kind.reloadData(s.public); e != nil {
-			problems = append(problems, fmt.Errorf("room: the data of session %s in %s after %s does not survive a snapshot: %w", s.id, r.id, t.name, e))
-		}
-	}
-	if problems == nil {
-		return err
-	}
-	if err != nil { // as text: whoever expects this error must not be content
-		problems = append(problems, errors.New(textOf(err)))
-	}
-	return errors.Join(problems...)
 }

@@ -50,7 +50,7 @@ type Options struct {
 	ExposeErrors bool
 
 	// CheckTurns makes every turn prove itself: state and session data are passed through the snapshot codec after it,
-	// so that nothing that a snapshot would lose can be relied on, and a read-only turn that changes the state fails.
+	// so that nothing that a snapshot would lose can be relied on, and a read-only turn that changes either fails.
 	// For tests; it costs an encoding of the state per turn.
 	CheckTurns bool
 

@@ -114,7 +114,7 @@ type turn struct {
 	closing *actors.Close  // the room is to end
 	invalid error          // the first push that did not pass its schema; fails the turn
 	async   *work          // begun by the begin turn of an async call
-	before  []byte         // the state of before a read-only turn, when turns are checked
+	before  []byte         // the image of before a read-only turn, when turns are checked
 }
 
 // run runs f as one turn and settles it: outputs go to the release queue if f succeeded and are dropped if not. after,

@@ -30,6 +30,7 @@ var (
 	cheat   = contract.NewCall[contract.None, contract.None](lab, "cheat")
 	later   = contract.NewCall[Amount, contract.None](lab, "later")
 	spoil   = contract.NewCall[contract.None, contract.None](lab, "spoil")
+	rename  = contract.NewCall[contract.None, contract.None](lab, "rename")
 
 	added = contract.NewPush[Total](lab, "added")
 	left  = contract.NewPush[Names](lab, "left")
@@ -150,6 +151,10 @@ func newLab(gate *chan struct{}) *room.Definition[labState, labUser] {
 		t.State.N = -5
 		return contract.None{}, nil
 	})
+	room.HandleRead(def, rename, func(ctx context.Context, t *labTurn, _ contract.None) (contract.None, error) {
+		t.Session.Data.Name = "Nobody"
+		return contract.None{}, nil
+	})
 	room.Handle(def, later, func(ctx context.Context, t *labTurn, in Amount) (contract.None, error) {
 		room.Go(t, func(ctx context.Context) (int, error) { wait(ctx); return in.N, nil },
 			func(ctx context.Context, t *labTurn, n int, err error) error {
@@ -247,6 +252,9 @@ func TestFailures(t *testing.T) {
 		}
 		if err := roomtest.Refused(ada, spoil, contract.None{}); !strings.Contains(err.Message, "read-only") {
 			t.Errorf("a change in a read-only turn: %v", err)
+		}
+		if err := roomtest.Refused(ada, rename, contract.None{}); !strings.Contains(err.Message, "read-only") {
+			t.Errorf("a change of a session's data in a read-only turn: %v", err)
 		}
 	}, newLab(nil))
 }
