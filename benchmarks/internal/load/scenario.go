@@ -1,0 +1,172 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+)
+
+// Server is the process under load.
+type Server struct {
+	Addr    string // of its listener
+	PID     int
+	Dialect *Dialect
+}
+
+// Result is what one measurement of one contender came to. Fields that a scenario has no figure for are 0.
+type Result struct {
+	CPU       time.Duration // user and system time of the server, per operation
+	Rate      float64       // operations a second
+	Delivered float64       // deliveries made of those offered, 0 to 1
+	P50       time.Duration
+	P99       time.Duration
+	KiB       float64 // of the server's memory, per connection or room
+	Load      float64 // processors that the load generator used
+	Others    float64 // processors that other processes used
+}
+
+// Times are the length of a measurement and of what comes before it.
+type Times struct{ Warm, Measure time.Duration }
+
+// meter reads the clocks at the two ends of a measurement.
+type meter struct {
+	pid                   int
+	at                    time.Time
+	server, self, machine time.Duration
+}
+
+func readMeter(pid int) (m meter, err error) {
+	m.pid, m.at = pid, time.Now()
+	if m.server, err = cpuOf(pid); err != nil {
+		return m, fmt.Errorf("the server: %w", err)
+	}
+	if m.self, err = cpuOf(os.Getpid()); err != nil {
+		return m, err
+	}
+	m.machine, err = machineCPU()
+	return m, err
+}
+
+// until gives what happened from m until now, in which the server did ops operations.
+func (m meter) until(ops uint64) (Result, error) {
+	now, err := readMeter(m.pid)
+	if err != nil {
+		return Result{}, err
+	}
+	if ops == 0 {
+		return Result{}, fmt.Errorf("nothing came from the server in %v", now.at.Sub(m.at))
+	}
+	took := now.at.Sub(m.at).Seconds()
+	server, self := now.server-m.server, now.self-m.self
+	return Result{
+		CPU:    time.Duration(float64(server) / float64(ops)),
+		Rate:   float64(ops) / took,
+		Load:   self.Seconds() / took,
+		Others: max(0, (now.machine-m.machine-server-self).Seconds()/took),
+	}, nil
+}
+
+// crew is the connections of a scenario, and the goroutines that read from them.
+type crew struct {
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	sockets []*socket
+	readers sync.WaitGroup
+}
+
+func newCrew(ctx context.Context) *crew {
+	c := &crew{}
+	c.ctx, c.cancel = context.WithCancelCause(ctx)
+	return c
+}
+
+// dialAll opens n connections, a few at a time; the i-th enters the room that room(i) names.
+func (c *crew) dialAll(s Server, n int, room func(int) string, calls bool, readBuffer int) error {
+	const atOnce = 16
+	c.sockets = make([]*socket, n)
+	var dialers sync.WaitGroup
+	for d := range atOnce {
+		dialers.Go(func() {
+			for i := d; i < n && c.ctx.Err() == nil; i += atOnce {
+				socket, err := dial(c.ctx, s.Addr, s.Dialect, room(i), calls, readBuffer)
+				if err != nil {
+					c.cancel(fmt.Errorf("connection %d of %d: %w", i+1, n, err))
+					return
+				}
+				c.sockets[i] = socket
+			}
+		})
+	}
+	dialers.Wait()
+	return context.Cause(c.ctx)
+}
+
+// read gives each message of a connection to take, until the crew ends. A broken connection ends the crew.
+func (c *crew) read(s *socket, take func(messages int) error, each func(Kind, []byte)) {
+	c.readers.Go(func() {
+		for c.ctx.Err() == nil {
+			n := 0
+			err := s.next(func(k Kind, m []byte) {
+				if k == Payload {
+					n++
+				}
+				each(k, m)
+			})
+			if err == nil && n > 0 {
+				err = take(n)
+			}
+			if err != nil {
+				c.cancel(err)
+				return
+			}
+		}
+	})
+}
+
+// wait sleeps, or returns why the crew ended.
+func (c *crew) wait(d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-c.ctx.Done():
+		return context.Cause(c.ctx)
+	}
+}
+
+// end closes all connections and waits for the readers.
+func (c *crew) end() {
+	c.cancel(nil)
+	for _, s := range c.sockets {
+		if s != nil {
+			s.close()
+		}
+	}
+	c.readers.Wait()
+}
+
+// control makes a request beside the load, such as to collect garbage.
+func control(ctx context.Context, s Server, path string) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.Addr+path, nil)
+	if err != nil {
+		return err
+	}
+	request.Close = true
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(io.LimitReader(response.Body, 1024))
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s answered %s: %s", path, response.Status, text)
+	}
+	return err
+}

@@ -1,0 +1,53 @@
+// Package serve is what the contenders written in Go have in common: a loopback listener whose address is printed, a
+// control request that frees unused memory, and an end when standard input ends, so that no server outlives the program
+// that started it.
+package serve
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"syscall"
+)
+
+// Run serves mux on a free port of the loopback interface until standard input ends. It prints the address as one line.
+// GET /gc collects garbage and returns what is free to the system.
+func Run(mux *http.ServeMux) error {
+	RaiseFileLimit()
+	mux.HandleFunc("/gc", func(http.ResponseWriter, *http.Request) {
+		runtime.GC()
+		debug.FreeOSMemory()
+	})
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("listen on the loopback interface: %w", err)
+	}
+	server := &http.Server{Handler: mux}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	fmt.Println(listener.Addr())
+	ended := make(chan struct{})
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		close(ended)
+	}()
+	select {
+	case err := <-failed:
+		return err
+	case <-ended:
+		return server.Close()
+	}
+}
+
+// RaiseFileLimit sets the limit of open files to the most that the system allows; children inherit it.
+func RaiseFileLimit() {
+	var limit syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) == nil && limit.Cur < limit.Max {
+		limit.Cur = limit.Max
+		_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit) // without it, many connections fail and say so
+	}
+}

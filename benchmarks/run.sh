@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Builds all contenders and the load generator, and runs every scenario. Needs Linux, Go, Node.js 20 or later with npm, and
+# taskset if there are two processors or more. Listens on the loopback interface only.
+#
+#   benchmarks/run.sh                      all of it; writes docs/benchmarks.md
+#   benchmarks/run.sh -short               seconds in all; writes nothing, fails only if something does not work
+#   benchmarks/run.sh -only calls -runs 5  a part; writes nothing
+#
+# Further flags: bin/bench -help.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+mkdir -p bin
+go build -o bin/ ./cmd/...
+if [[ ! node/node_modules/.package-lock.json -nt node/package-lock.json ]]; then
+  (cd node && npm ci --no-audit --no-fund)
+fi
+
+run=(bin/bench)
+if (($(nproc) >= 2)) && command -v taskset >/dev/null; then
+  run=(taskset -c 1 bin/bench -cpu 0)
+fi
+part=
+for flag in "$@"; do
+  case "$flag" in -short* | --short* | -only* | --only* | -write* | --write*) part=1 ;; esac
+done
+if [[ -z "$part" ]]; then
+  run+=(-write ../docs/benchmarks.md)
+fi
+exec "${run[@]}" "$@"
