@@ -31,7 +31,7 @@ function broadcast (room, event, value) {
 
 const rooms = new Map()
 
-function answer (socket, room, text) {
+async function answer (socket, room, text) {
   let parsed
   try {
     parsed = envelope.safeParse(JSON.parse(text))
@@ -45,7 +45,12 @@ function answer (socket, room, text) {
   const input = body.safeParse(parsed.data.body)
   if (!input.success) return fail(input.error.message)
   const call = calls[rpc]
-  const result = call.handle(room, input.data)
+  let result
+  try {
+    result = await call.handle(room, input.data) // a handler may be asynchronous
+  } catch (error) {
+    return fail(error.message)
+  }
   if (!call.output) return
   const output = call.output.safeParse(result)
   if (!output.success) return fail(output.error.message)

@@ -43,6 +43,9 @@ var contenders = []contender{
 	{socketIO, []string{"node", "--expose-gc", "node/socketio.js"}, load.SocketIO(), "acknowledged events; io.to(room).emit; no validation"},
 }
 
+// file is the name as part of a file's name.
+func (c contender) file() string { return strings.ReplaceAll(c.name, " ", "-") }
+
 const (
 	startTimeout = 20 * time.Second
 	stopTimeout  = 10 * time.Second

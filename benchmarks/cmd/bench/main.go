@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"syscall"
@@ -32,6 +33,8 @@ type options struct {
 	write string
 	note  string
 	cpu   string
+
+	profile string
 }
 
 func main() {
@@ -45,6 +48,7 @@ func main() {
 	flag.StringVar(&o.write, "write", "", "write a page in Markdown to this `file`")
 	flag.StringVar(&o.note, "note", "", "a `sentence` for that page, such as what else ran on the machine")
 	flag.StringVar(&o.cpu, "cpu", "", "the processor that servers are pinned to (taskset); default: not pinned")
+	flag.StringVar(&o.profile, "profile", "", "write CPU profiles of the servers that are written in Go to this `folder`; they cost some speed")
 	flag.Parse()
 	if err := o.run(*only); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -139,11 +143,32 @@ func (o *options) one(ctx context.Context, folder string, s scenario, name strin
 	if err != nil {
 		return r, err
 	}
+	profiled := make(chan error, 1)
+	if o.profile != "" && c.command[0] != "node" && s.unit != "" {
+		go func() { profiled <- o.takeProfile(ctx, p.Server, s.name+"-"+c.file()) }()
+	} else {
+		profiled <- nil
+	}
 	r, err = s.load.Run(ctx, p.Server)
+	if failed := <-profiled; err == nil {
+		err = failed
+	}
 	if stopped := p.stop(); err == nil {
 		err = stopped
 	}
 	return r, err
+}
+
+// takeProfile profiles a server while the load is on it.
+func (o *options) takeProfile(ctx context.Context, server load.Server, name string) error {
+	profile, err := load.Profile(ctx, server, o.times.Warm+o.times.Measure)
+	if err != nil {
+		return fmt.Errorf("profile: %w", err)
+	}
+	if err := os.MkdirAll(o.profile, 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(o.profile, name+".pprof"), profile, 0o644)
 }
 
 // line is a result in short.

@@ -45,7 +45,10 @@ type Rooms struct {
 func (o Rooms) Run(ctx context.Context, server Server) (Result, error) {
 	c := newCrew(ctx)
 	defer c.end()
-	grown, err := growth(c, server, o.Settle, func() error { return control(ctx, server, fmt.Sprintf("/rooms?n=%d", o.Rooms)) })
+	grown, err := growth(c, server, o.Settle, func() error {
+		_, err := control(ctx, server, fmt.Sprintf("/rooms?n=%d", o.Rooms))
+		return err
+	})
 	return Result{KiB: grown / float64(o.Rooms)}, err
 }
 
@@ -54,7 +57,7 @@ func growth(c *crew, server Server, settle time.Duration, grow func() error) (ki
 		if err := c.wait(settle); err != nil {
 			return 0, err
 		}
-		if err := control(c.ctx, server, "/gc"); err != nil {
+		if _, err := control(c.ctx, server, "/gc"); err != nil {
 			return 0, err
 		}
 		return residentKiB(server.PID)

@@ -150,23 +150,29 @@ func (c *crew) end() {
 	c.readers.Wait()
 }
 
-// control makes a request beside the load, such as to collect garbage.
-func control(ctx context.Context, s Server, path string) error {
+// control makes a request beside the load, such as to collect garbage, and gives the body of its answer.
+func control(ctx context.Context, s Server, path string) ([]byte, error) {
+	const most = 64 << 20
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.Addr+path, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	request.Close = true
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = response.Body.Close() }()
-	text, err := io.ReadAll(io.LimitReader(response.Body, 1024))
+	body, err := io.ReadAll(io.LimitReader(response.Body, most))
 	if err == nil && response.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s answered %s: %s", path, response.Status, text)
+		err = fmt.Errorf("%s answered %s: %.1000s", path, response.Status, body)
 	}
-	return err
+	return body, err
+}
+
+// Profile gives a CPU profile of a server written in Go, over d from now on, in whole seconds.
+func Profile(ctx context.Context, s Server, d time.Duration) ([]byte, error) {
+	return control(ctx, s, fmt.Sprintf("/profile?seconds=%d", max(1, int(d.Seconds()))))
 }

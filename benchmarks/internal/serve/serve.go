@@ -1,5 +1,5 @@
 // Package serve is what the contenders written in Go have in common: a loopback listener whose address is printed, a
-// control request that frees unused memory, and an end when standard input ends, so that no server outlives the program
+// control request that frees unused memory, profiles, and an end when standard input ends, so that no server outlives the program
 // that started it.
 package serve
 
@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -15,13 +16,14 @@ import (
 )
 
 // Run serves mux on a free port of the loopback interface until standard input ends. It prints the address as one line.
-// GET /gc collects garbage and returns what is free to the system.
+// GET /gc collects garbage and returns what is free to the system; GET /profile is a CPU profile over ?seconds.
 func Run(mux *http.ServeMux) error {
 	RaiseFileLimit()
 	mux.HandleFunc("/gc", func(http.ResponseWriter, *http.Request) {
 		runtime.GC()
 		debug.FreeOSMemory()
 	})
+	mux.HandleFunc("/profile", pprof.Profile)
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		return fmt.Errorf("listen on the loopback interface: %w", err)
