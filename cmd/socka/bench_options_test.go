@@ -7,12 +7,16 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/gosocka/socka/cmd/socka/internal/load"
 	"github.com/gosocka/socka/contract"
 	"github.com/gosocka/socka/examples/bench"
 	"github.com/gosocka/socka/room"
+	"github.com/gosocka/socka/wire"
 )
 
 // Credentials go by header or in the URL, over TLS, whose certificate may be anybody's only with -insecure.
@@ -93,5 +97,29 @@ func TestProgress(t *testing.T) {
 	defer file.Close()
 	if newProgress(file).terminal {
 		t.Error("a file counts as a terminal")
+	}
+}
+
+// Every flag reaches the configuration.
+func TestFlags(t *testing.T) {
+	url := "ws://localhost:1/bench/load"
+	args := []string{"-rooms", "7", url, "-connections", "6", "-publishers", "5", "-depth", "4", "-rate", "3.5", "-call", "c", "-body", `{"b":{n}}`, "-push", "p",
+		"-number", "b", "-duration", "2s", "-warmup", "3s", "-wire", "msgpack", "-header", "A: b", "-header", "a:c", "-insecure", "-pid", "9", "-json", "j", "-quiet"}
+	cfg, out, err := benchFlags(load.Rooms, args, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := load.Config{Scenario: load.Rooms, URL: url, Header: http.Header{"A": {"b", "c"}}, Wire: wire.Msgpack, Insecure: true,
+		Rooms: 7, Connections: 6, Publishers: 5, Depth: 4, Rate: 3.5, Call: "c", Body: `{"b":{n}}`, Push: "p", Number: "b",
+		Warmup: 3 * time.Second, Duration: 2 * time.Second, Drain: drainTime, Timeout: connectTime, PID: 9}
+	if !reflect.DeepEqual(cfg, want) {
+		t.Errorf("got %+v, want %+v", cfg, want)
+	}
+	if out != (output{json: "j", quiet: true}) {
+		t.Errorf("output %+v", out)
+	}
+	cfg, _, err = benchFlags(load.Calls, []string{"-size", "3", url}, io.Discard)
+	if err != nil || cfg.Body != `{"text":"xxx"}` {
+		t.Errorf("-size 3 gives the body %s, %v", cfg.Body, err)
 	}
 }

@@ -194,3 +194,19 @@ func TestNonsense(t *testing.T) {
 		}
 	}
 }
+
+// Each room has as many publishers as are asked for, and each of them is one of its members.
+func TestPublishers(t *testing.T) {
+	r := &run{cfg: &Config{Scenario: Rooms, Rooms: 3, Connections: 4, Publishers: 2, Depth: 1}, shards: make([]shard, 1)}
+	for i := range 12 {
+		r.clients = append(r.clients, newClient(r, nil, nil, i))
+	}
+	r.prepare()
+	count := map[int]int{}
+	for _, c := range r.callers {
+		count[c.room]++
+	}
+	if len(r.callers) != 6 || count[0] != 2 || count[1] != 2 || count[2] != 2 {
+		t.Errorf("publishers by room: %v", count)
+	}
+}
