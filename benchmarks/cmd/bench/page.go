@@ -99,8 +99,9 @@ How Socka compares with the WebSocket library beneath it and with other realtime
 written by the program in [benchmarks](../benchmarks/README.md), which says how to run it and what each figure means.
 
 What counts is the CPU time (user and system) of the server process per operation, and its ratio between contenders that
-took turns within one run. %s Rates and latencies stand beside it: a rate is limited by the server's processor
-or by the load generator's, whichever is busy first, and a latency under saturation says how long the queue is.
+took turns within one run. %s
+Rates and latencies stand beside it: a rate is limited by the server's processor or by the load generator's, whichever is
+busy first, and a latency under saturation says how long the queue is.
 Every contender sends what its own protocol needs around the same body. "Others" is what other programs took of the
 machine meanwhile; where it is much, figures are rough.
 
@@ -108,12 +109,12 @@ machine meanwhile; where it is much, figures are rough.
 |---|---|
 | date | %s |
 | runs, seed | %d of %v after %v, seed %d |
-| processor | %s, %d of them |
+| processors | %s |
 | kernel | %s |
 | TCP congestion control | %s |
 `,
-		pinned, time.Now().UTC().Format(time.DateOnly), o.runs, o.times.Measure, o.times.Warm, o.seed, processor(),
-		runtime.NumCPU(), firstLine("/proc/sys/kernel/osrelease"), firstLine("/proc/sys/net/ipv4/tcp_congestion_control"))
+		pinned, time.Now().UTC().Format(time.DateOnly), o.runs, o.times.Measure, o.times.Warm, o.seed, processors(),
+		firstLine("/proc/sys/kernel/osrelease"), firstLine("/proc/sys/net/ipv4/tcp_congestion_control"))
 	for _, v := range versions {
 		fmt.Fprintf(w, "| %s | %s |\n", v[0], v[1])
 	}
@@ -159,14 +160,20 @@ func versionsIn(folder string) (list [][2]string, err error) {
 	return list, nil
 }
 
-func processor() string {
+// processors are those of the machine; this program may be pinned to one of them.
+func processors() string {
 	text, _ := os.ReadFile("/proc/cpuinfo")
+	model, n := runtime.GOARCH, 0
 	for line := range strings.Lines(string(text)) {
-		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
-			return strings.TrimSpace(value)
+		name, value, _ := strings.Cut(line, ":")
+		switch strings.TrimSpace(name) {
+		case "processor":
+			n++
+		case "model name":
+			model = strings.TrimSpace(value)
 		}
 	}
-	return runtime.GOARCH
+	return fmt.Sprintf("%d × %s", n, model)
 }
 
 func firstLine(file string) string {
