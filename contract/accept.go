@@ -120,7 +120,8 @@ func (a *acceptor) acceptAny(v any) bool {
 }
 
 func (a *acceptor) acceptString(s string) bool {
-	if a.minLength >= 0 || a.maxLength >= 0 {
+	// A character is one to four bytes, so the number of bytes mostly says enough.
+	if len(s)/utf8.UTFMax < a.minLength || a.maxLength >= 0 && len(s) > a.maxLength {
 		n := utf8.RuneCountInString(s)
 		if n < a.minLength || a.maxLength >= 0 && n > a.maxLength {
 			return false
