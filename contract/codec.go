@@ -51,6 +51,29 @@ func encode(f wire.Format, v any, t reflect.Type, s Schema, code Code) ([]byte, 
 	return body, nil
 }
 
+// appendBody is encode of what v, a pointer to a t, points to, appended to dst.
+func appendBody(dst []byte, f wire.Format, v any, t reflect.Type, s Schema, code Code) ([]byte, error) {
+	if err := checkPointer(v, t); err != nil {
+		return dst, err
+	}
+	body, err := encode(f, reflect.ValueOf(v).Elem().Interface(), t, s, code)
+	if err != nil {
+		return dst, err
+	}
+	return append(dst, body...), nil
+}
+
+// checkPointer refuses what is no pointer to a value of the definition's type.
+func checkPointer(v any, want reflect.Type) error {
+	if err := checkType(v, reflect.PointerTo(want)); err != nil {
+		return err
+	}
+	if reflect.ValueOf(v).IsNil() {
+		return Errorf(Internal, "contract: got a nil *%v", want)
+	}
+	return nil
+}
+
 // checkType refuses a value of another type than the definition's: a fault of
 // the calling program.
 func checkType(v any, want reflect.Type) error {

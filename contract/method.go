@@ -137,6 +137,9 @@ func (m *Method) InputType() reflect.Type { return m.in }
 // OutputType returns the Go type of the output, that of [None] if there is none.
 func (m *Method) OutputType() reflect.Type { return m.out }
 
+// Void reports whether there is no output: its type is that of [None].
+func (m *Method) Void() bool { return m.out == noneType }
+
 // DecodeInput reads body, validates it and stores it in dst, a pointer to a zero
 // value of InputType. Every failure is an *[Error] with code [InvalidInput],
 // whose message has one part for each fault, joined by "; " and naming its field;
@@ -156,10 +159,20 @@ func (m *Method) EncodeInput(f wire.Format, v any) ([]byte, error) {
 // validating what it is about to send; nil, that is no body, for [None]. Every
 // failure is an *[Error] with code [InvalidOutput].
 func (m *Method) EncodeOutput(f wire.Format, v any) ([]byte, error) {
-	if m.out == noneType {
+	if m.Void() {
 		return nil, nil
 	}
 	return encode(f, v, m.out, m.outSchema, InvalidOutput)
+}
+
+// AppendOutput appends the response body of what v points to, a value of
+// OutputType, after validating what it is about to send; nothing for [None].
+// Failures are those of EncodeOutput; dst is then returned as it was.
+func (m *Method) AppendOutput(dst []byte, f wire.Format, v any) ([]byte, error) {
+	if m.Void() {
+		return dst, nil
+	}
+	return appendBody(dst, f, v, m.out, m.outSchema, InvalidOutput)
 }
 
 // DecodeOutput reads the body of a response, validates it and stores it in dst,
@@ -167,7 +180,7 @@ func (m *Method) EncodeOutput(f wire.Format, v any) ([]byte, error) {
 // as the TypeScript client has it. Every failure is an *[Error] with code
 // [InvalidOutput].
 func (m *Method) DecodeOutput(f wire.Format, body []byte, dst any) error {
-	if m.out == noneType {
+	if m.Void() {
 		if body != nil {
 			return invalid(InvalidOutput, []Issue{{Message: "must be absent: the call has no output"}})
 		}

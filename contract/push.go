@@ -84,6 +84,13 @@ func (p *PushDef) Encode(f wire.Format, v any) ([]byte, error) {
 	return encode(f, v, p.typ, p.schema, InvalidOutput)
 }
 
+// AppendBody appends the event body of what v points to, a value of Type, after
+// validating what it is about to send. Failures are those of Encode; dst is then
+// returned as it was.
+func (p *PushDef) AppendBody(dst []byte, f wire.Format, v any) ([]byte, error) {
+	return appendBody(dst, f, v, p.typ, p.schema, InvalidOutput)
+}
+
 // Decode reads the body of an event, validates it and stores it in dst, a
 // pointer to a zero value of Type. Every failure is an *[Error] with code
 // [InvalidOutput].

