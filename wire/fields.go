@@ -326,13 +326,13 @@ func (c compiler) asString(p *plan) *plan {
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		q.write = func(dst []byte, v reflect.Value, at place) ([]byte, *ValueError) {
 			var buf [24]byte
-			return appendString(dst, at.format, strconv.AppendInt(buf[:0], v.Int(), 10)), nil
+			return appendString(dst, at.format, textOf(strconv.AppendInt(buf[:0], v.Int(), 10))), nil
 		}
 		q.bind = bindIntText
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
 		q.write = func(dst []byte, v reflect.Value, at place) ([]byte, *ValueError) {
 			var buf [24]byte
-			return appendString(dst, at.format, strconv.AppendUint(buf[:0], v.Uint(), 10)), nil
+			return appendString(dst, at.format, textOf(strconv.AppendUint(buf[:0], v.Uint(), 10))), nil
 		}
 		q.bind = bindUintText
 	case reflect.Bool, reflect.Float32, reflect.Float64, reflect.String:
@@ -342,7 +342,7 @@ func (c compiler) asString(p *plan) *plan {
 			if err != nil {
 				return nil, err
 			}
-			return appendString(dst, at.format, text), nil
+			return appendString(dst, at.format, textOf(text)), nil
 		}
 		q.bind = func(tree any, v reflect.Value) *ValueError {
 			s, ok := tree.(string)

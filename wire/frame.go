@@ -3,6 +3,7 @@ package wire
 import (
 	"math"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -55,6 +56,32 @@ type Frame struct {
 //
 // The error is a [*MalformedError]. A server answers it if HasID is true and stays silent otherwise; the connection stays open.
 func Decode(f Format, data []byte) (Frame, error) {
+	fr, err := Scan(f, data)
+	if err != nil {
+		return fr, err
+	}
+	for _, s := range [...]*string{&fr.ID, &fr.RPC, &fr.Event, &fr.Error, &fr.Code} {
+		*s = strings.Clone(*s)
+	}
+	return fr, nil
+}
+
+// Scan is [Decode] without copies: the strings of the frame share memory with data, as its body does, and hold only while
+// data does not change. It allocates nothing, unless there are escapes in those strings or it fails.
+func Scan(f Format, data []byte) (Frame, error) {
+	var fr Frame
+	if f == Msgpack && fr.requestMsgpack(data) || f == JSON && fr.requestJSON(data) {
+		return fr, nil
+	}
+	fr, err := scanAny(f, data)
+	if err != nil {
+		return Frame{}, err
+	}
+	return fr, nil
+}
+
+// scanAny is Scan of any frame.
+func scanAny(f Format, data []byte) (Frame, *MalformedError) {
 	var e envelope
 	var err *MalformedError
 	if f == Msgpack {
@@ -65,16 +92,8 @@ func Decode(f Format, data []byte) (Frame, error) {
 	if err != nil {
 		return Frame{}, err
 	}
-	fr, err := e.frame(f)
-	if err != nil {
-		return Frame{}, err
-	}
-	return fr, nil
+	return e.frame(f)
 }
-
-// Scan is [Decode] without copies: the strings of the frame, like its body, may share memory with data, and hold only while
-// data does not change. It allocates nothing for a frame without escapes in those strings.
-func Scan(f Format, data []byte) (Frame, error) { return Decode(f, data) }
 
 // field is an envelope field that this package knows.
 type field uint8
@@ -267,8 +286,11 @@ func (e *envelope) frame(f Format) (Frame, *MalformedError) {
 	err := malformed(reason)
 	once := func(i field) bool { return e.repeated>>i&1 == 0 }
 	if fr.Kind == ClientRequest && once(fieldSocka) && once(fieldV) && once(fieldID) {
-		if err.ID, err.HasID = e.text(f, fieldID); err.HasID && once(fieldRPC) {
-			err.RPC = fr.RPC
+		if id, ok := e.text(f, fieldID); ok {
+			err.ID, err.HasID = strings.Clone(id), true
+		}
+		if err.HasID && once(fieldRPC) {
+			err.RPC = strings.Clone(fr.RPC)
 		}
 	}
 	return Frame{}, err
@@ -296,12 +318,13 @@ func (e *envelope) bytes(f Format, i field) ([]byte, bool) {
 	return s, ok
 }
 
+// text is bytes as a string, which may share memory with the input too.
 func (e *envelope) text(f Format, i field) (string, bool) {
 	b, ok := e.bytes(f, i)
 	if !ok {
 		return "", false
 	}
-	return string(b), true
+	return textOf(b), true
 }
 
 // retryAfter reads the extension field. Anything but a positive number of milliseconds is ignored, as unknown fields are.

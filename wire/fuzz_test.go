@@ -16,6 +16,7 @@ import (
 
 // checkFrame holds whatever Decode makes of arbitrary bytes against its promises.
 func checkFrame(t *testing.T, f Format, data []byte) {
+	checkScan(t, f, data)
 	fr, err := Decode(f, data)
 	var bad *MalformedError
 	switch {

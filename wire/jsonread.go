@@ -13,7 +13,8 @@ type jsonReader struct {
 	data []byte
 	pos  int
 	why  string
-	deep bool // why is the depth limit
+	deep bool   // why is the depth limit
+	wide uint64 // bit 7 of a byte is set if a string passed was not ASCII alone
 }
 
 func (r *jsonReader) fail(why string) bool {
@@ -36,6 +37,16 @@ func (r *jsonReader) reason() string {
 
 // peek returns the next byte that is not white space, without passing it; 0 at the end.
 func (r *jsonReader) peek() byte {
+	if r.pos < len(r.data) {
+		if c := r.data[r.pos]; c > ' ' {
+			return c
+		}
+	}
+	return r.space()
+}
+
+// space passes white space and returns the byte after it.
+func (r *jsonReader) space() byte {
 	for r.pos < len(r.data) {
 		switch c := r.data[r.pos]; c {
 		case ' ', '\t', '\r', '\n':
@@ -78,33 +89,47 @@ func (r *jsonReader) str() (raw []byte, escaped, ok bool) {
 		return nil, false, r.unexpected()
 	}
 	start := r.pos + 1
-	for i := start; i < len(r.data); i++ {
-		switch c := r.data[i]; {
-		case c == '"':
+	i, wide := plainText(r.data, start)
+	r.wide |= wide
+	if i < len(r.data) && r.data[i] == '"' {
+		r.pos = i + 1
+		return r.data[start:i], false, true
+	}
+	return r.escapedStr(start, i)
+}
+
+// escapedStr is str of a string with something special at i, or without an end.
+func (r *jsonReader) escapedStr(start, i int) (raw []byte, escaped, ok bool) {
+	for i < len(r.data) {
+		switch r.data[i] {
+		case '"':
 			r.pos = i + 1
-			return r.data[start:i], escaped, true
-		case c == '\\':
-			escaped = true
+			return r.data[start:i], true, true
+		case '\\':
 			i++
 			if i >= len(r.data) {
 				break
 			}
 			switch r.data[i] {
 			case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+				i++
 			case 'u':
 				if _, ok := hex4(r.data[i+1:]); !ok {
 					r.pos = i
 					return nil, false, r.fail("invalid escape")
 				}
-				i += 4
+				i += 5
 			default:
 				r.pos = i
 				return nil, false, r.fail("invalid escape")
 			}
-		case c < 0x20:
+		default:
 			r.pos = i
 			return nil, false, r.fail("control character in a string")
 		}
+		var wide uint64
+		i, wide = plainText(r.data, i)
+		r.wide |= wide
 	}
 	r.pos = len(r.data)
 	return nil, false, r.unexpected()
@@ -112,43 +137,45 @@ func (r *jsonReader) str() (raw []byte, escaped, ok bool) {
 
 // number passes a number and returns its literal.
 func (r *jsonReader) number() ([]byte, bool) {
-	start, i, d := r.pos, r.pos, r.data
-	digits := func() bool {
-		from := i
-		for i < len(d) && '0' <= d[i] && d[i] <= '9' {
-			i++
-		}
-		return i > from
-	}
-	bad := func() ([]byte, bool) {
-		r.pos = i
-		return nil, r.unexpected()
-	}
+	d, start := r.data, r.pos
+	i := start
 	if i < len(d) && d[i] == '-' {
 		i++
 	}
+	from := i
 	if i < len(d) && d[i] == '0' {
 		i++
-	} else if !digits() {
-		return bad()
+	} else {
+		i = passDigits(d, i)
 	}
-	if i < len(d) && d[i] == '.' {
-		i++
-		if !digits() {
-			return bad()
-		}
+	ok := i > from
+	if ok && i < len(d) && d[i] == '.' {
+		from = i + 1
+		i = passDigits(d, from)
+		ok = i > from
 	}
-	if i < len(d) && (d[i] == 'e' || d[i] == 'E') {
+	if ok && i < len(d) && d[i]|0x20 == 'e' {
 		i++
 		if i < len(d) && (d[i] == '+' || d[i] == '-') {
 			i++
 		}
-		if !digits() {
-			return bad()
-		}
+		from = i
+		i = passDigits(d, from)
+		ok = i > from
 	}
 	r.pos = i
+	if !ok {
+		return nil, r.unexpected()
+	}
 	return d[start:i], true
+}
+
+// passDigits returns the index of the first byte from d[i] on that is no digit.
+func passDigits(d []byte, i int) int {
+	for i < len(d) && d[i]-'0' <= 9 {
+		i++
+	}
+	return i
 }
 
 // next reports whether another element follows in the object or array that ends with closer, and passes the comma or

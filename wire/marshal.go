@@ -114,7 +114,7 @@ func writeTextMarshaler(dst []byte, v reflect.Value, at place) ([]byte, *ValueEr
 	if err != nil {
 		return nil, errMethod(v.Type(), "MarshalText", err)
 	}
-	return appendText(dst, at.format, b)
+	return appendText(dst, at.format, textOf(b))
 }
 
 func errMethod(t reflect.Type, method string, err error) *ValueError {

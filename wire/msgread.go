@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"time"
-	"unicode/utf8"
 )
 
 // tokenKind is what a msgpack head announces.
@@ -193,7 +192,7 @@ func (r *msgReader) payload(kind tokenKind, n uint64) (token, bool) {
 	if !ok {
 		return token{}, false
 	}
-	if kind == tokStr && !utf8.Valid(b) {
+	if kind == tokStr && !validText(b) {
 		return token{}, r.fail("invalid UTF-8")
 	}
 	return token{kind: kind, raw: b}, true
@@ -233,8 +232,45 @@ func (r *msgReader) key() ([]byte, bool) {
 	return t.raw, true
 }
 
+// str passes a string that is there in one of its usual forms. If it is not, nothing is passed and why is not set.
+func (r *msgReader) str() ([]byte, bool) {
+	d, i := r.data, r.pos
+	n := 0
+	switch {
+	case i < len(d) && d[i]&0xe0 == 0xa0:
+		n = int(d[i] & 0x1f)
+		i++
+	case i+1 < len(d) && d[i] == 0xd9:
+		n = int(d[i+1])
+		i += 2
+	case i+2 < len(d) && d[i] == 0xda:
+		n = int(binary.BigEndian.Uint16(d[i+1:]))
+		i += 3
+	default:
+		return nil, false
+	}
+	if n > len(d)-i || !validText(d[i:i+n]) {
+		return nil, false
+	}
+	r.pos = i + n
+	return d[i : i+n : i+n], true
+}
+
 // skip passes one value in which at most depth maps and arrays stand inside each other.
 func (r *msgReader) skip(depth int) bool {
+	if r.pos < len(r.data) {
+		switch c := r.data[r.pos]; {
+		case c <= 0x7f, c >= 0xe0, c == 0xc0, c == 0xc2, c == 0xc3:
+			r.pos++
+			return true
+		case c == 0xcb && len(r.data)-r.pos > 8:
+			r.pos += 9
+			return true
+		}
+	}
+	if _, ok := r.str(); ok {
+		return true
+	}
 	t, ok := r.next()
 	return ok && r.skipRest(t, depth)
 }
@@ -248,8 +284,10 @@ func (r *msgReader) skipRest(t token, depth int) bool {
 	}
 	for range t.n {
 		if t.kind == tokMap {
-			if _, ok := r.key(); !ok {
-				return false
+			if _, ok := r.str(); !ok {
+				if _, ok := r.key(); !ok {
+					return false
+				}
 			}
 		}
 		if !r.skip(depth - 1) {

@@ -85,7 +85,7 @@ func (t *transcoder) fromJSON(depth int) *ValueError {
 			}
 			raw = t.buf
 		}
-		t.dst = appendString(t.dst, t.to, raw)
+		t.dst = appendString(t.dst, t.to, textOf(raw))
 		return nil
 	case 't', 'f', 'n':
 		if !r.skip(0) {
@@ -143,7 +143,7 @@ func (t *transcoder) jsonObject(depth int) *ValueError {
 		if !r.colon() {
 			return t.jsonSyntax()
 		}
-		t.dst = appendKey(t.dst, t.to, n, key)
+		t.dst = appendKey(t.dst, t.to, n, textOf(key))
 		if err := t.fromJSON(depth - 1); err != nil {
 			return err.inField(string(key))
 		}
@@ -178,7 +178,7 @@ func (t *transcoder) fromMsgpack(tok token, depth int) *ValueError {
 	case tokBool:
 		t.dst = appendBool(t.dst, t.to, tok.bits == 1)
 	case tokStr:
-		t.dst = appendString(t.dst, t.to, tok.raw)
+		t.dst = appendString(t.dst, t.to, textOf(tok.raw))
 	case tokBin:
 		t.dst = appendBytes(t.dst, t.to, tok.raw)
 	case tokTime:
@@ -253,7 +253,7 @@ func (t *transcoder) msgMap(n, depth int) *ValueError {
 		if tok.kind == tokUndefined {
 			continue
 		}
-		t.dst = appendKey(t.dst, t.to, written, key)
+		t.dst = appendKey(t.dst, t.to, written, textOf(key))
 		written++
 		if err := t.fromMsgpack(tok, depth-1); err != nil {
 			return err.inField(string(key))

@@ -352,8 +352,8 @@ func appendTree(dst []byte, f Format, tree any, depth int) ([]byte, *ValueError)
 }
 
 // appendText writes a string that may not be UTF-8.
-func appendText[T string | []byte](dst []byte, f Format, s T) ([]byte, *ValueError) {
-	if !utf8.ValidString(string(s)) {
+func appendText(dst []byte, f Format, s string) ([]byte, *ValueError) {
+	if !utf8.ValidString(s) {
 		return nil, failf("string is not UTF-8")
 	}
 	return appendString(dst, f, s), nil

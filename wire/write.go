@@ -78,7 +78,7 @@ func appendNumber(dst []byte, f Format, lit string) []byte {
 }
 
 // appendString writes valid UTF-8.
-func appendString[T string | []byte](dst []byte, f Format, s T) []byte {
+func appendString(dst []byte, f Format, s string) []byte {
 	if f == JSON {
 		return appendQuoted(dst, s)
 	}
@@ -96,17 +96,22 @@ func appendString[T string | []byte](dst []byte, f Format, s T) []byte {
 }
 
 // appendQuoted escapes what JSON.stringify escapes, and no more.
-func appendQuoted[T string | []byte](dst []byte, s T) []byte {
+func appendQuoted(dst []byte, s string) []byte {
+	dst, _ = appendQuotedText(dst, bytesOf(s))
+	return dst
+}
+
+// appendQuotedText is appendQuoted; bit 7 of a byte of wide is set if the text is not ASCII alone.
+func appendQuotedText(dst, s []byte) (out []byte, wide uint64) {
 	dst = append(dst, '"')
-	from := 0
-	for i := range len(s) {
-		c := s[i]
-		if c >= 0x20 && c != '"' && c != '\\' {
-			continue
+	for {
+		i, more := plainText(s, 0)
+		wide |= more
+		dst = append(dst, s[:i]...)
+		if i == len(s) {
+			return append(dst, '"'), wide
 		}
-		dst = append(dst, s[from:i]...)
-		from = i + 1
-		switch c {
+		switch c := s[i]; c {
 		case '"', '\\':
 			dst = append(dst, '\\', c)
 		case '\b':
@@ -122,9 +127,8 @@ func appendQuoted[T string | []byte](dst []byte, s T) []byte {
 		default:
 			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
 		}
+		s = s[i+1:]
 	}
-	dst = append(dst, s[from:]...)
-	return append(dst, '"')
 }
 
 // appendBytes writes bin, in JSON a string of padded base64.
@@ -173,7 +177,7 @@ func beginObject(dst []byte, f Format) []byte {
 }
 
 // appendKey writes the key of the n-th field.
-func appendKey[T string | []byte](dst []byte, f Format, n int, key T) []byte {
+func appendKey(dst []byte, f Format, n int, key string) []byte {
 	if f == Msgpack {
 		return appendString(dst, f, key)
 	}
