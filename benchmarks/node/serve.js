@@ -7,6 +7,8 @@ export function serve () {
     if (request.url === '/gc') {
       globalThis.gc()
       globalThis.gc()
+      const { heapUsed, external } = process.memoryUsage()
+      response.write(JSON.stringify({ Heap: heapUsed + external }))
     } else {
       response.statusCode = 404
     }

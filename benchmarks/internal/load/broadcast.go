@@ -18,11 +18,10 @@ type Broadcast struct {
 }
 
 const (
-	window   = 64                     // publishes on the way when saturating
-	drain    = 2 * time.Second        // in which what was published must arrive to count as delivered
-	probing  = 20 * time.Second       // in which all members must have entered
-	sampled  = 8                      // of so many members one looks at the time of every delivery
-	interval = 200 * time.Microsecond // the least time between two looks at the schedule
+	window  = 64               // publishes on the way when saturating
+	drain   = 2 * time.Second  // in which what was published must arrive to count as delivered
+	probing = 20 * time.Second // in which all members must have entered
+	sampled = 8                // of so many members one looks at the time of every delivery
 )
 
 // fanout is a running Broadcast.
@@ -34,6 +33,7 @@ type fanout struct {
 	got       []atomic.Uint64 // deliveries of each member
 	latency   histogram
 	measuring atomic.Bool
+	frames    []byte // scratch of publish
 
 	wakeAt atomic.Uint64 // deliveries at which wake is told
 	wake   chan struct{}
@@ -75,19 +75,19 @@ func (f *fanout) arrived(i, n int) {
 }
 
 // timed gives what looks at each delivery of a member: the time, or nothing.
-func (f *fanout) timed(i int) func(Kind, []byte) {
+func (f *fanout) timed(i int) func([]byte, time.Time) {
 	if i%sampled != 0 && f.Members > sampled {
-		return func(Kind, []byte) {}
+		return func([]byte, time.Time) {}
 	}
-	return func(k Kind, m []byte) {
-		if k != Payload || !f.measuring.Load() {
+	return func(m []byte, now time.Time) {
+		if !f.measuring.Load() {
 			return
 		}
 		stamp, ok := stampOf(m)
 		if !ok {
 			f.cancel(fmt.Errorf("a delivery without a time: %q", m))
 		} else {
-			f.latency.add(time.Since(f.start) - time.Duration(stamp))
+			f.latency.add(now.Sub(f.start) - time.Duration(stamp))
 		}
 	}
 }
@@ -132,12 +132,12 @@ func (f *fanout) probe(body Body) error {
 // publish makes n publishes in a room with one write.
 func (f *fanout) publish(room, n int, due func(i int) int64, body Body) error {
 	s := f.sockets[room*f.Members]
-	var frames []byte
+	f.frames = f.frames[:0]
 	for i := range n {
 		b := body.stamped(due(i))
-		frames = s.frame(frames, func(dst []byte) []byte { return s.dialect.Publish(dst, 0, b) })
+		f.frames = s.frame(f.frames, func(dst []byte) []byte { return s.dialect.Publish(dst, 0, b) })
 	}
-	return s.write(frames)
+	return s.write(f.frames)
 }
 
 func (f *fanout) measure(server Server, body Body) (Result, error) {
@@ -230,36 +230,34 @@ func (f *fanout) saturate(stop <-chan struct{}, body Body) (published uint64, er
 
 // onSchedule publishes when it is due, the rooms one after the other, however late the server is.
 func (f *fanout) onSchedule(stop <-chan struct{}, body Body) (published uint64, err error) {
-	begin := time.Now()
-	offset := begin.Sub(f.start)
-	step := float64(time.Second) / (f.Rate * float64(f.Rooms))
-	due := func(n uint64) time.Duration { return time.Duration(float64(n) * step) }
+	next := schedule{begin: time.Now(), step: float64(time.Second) / (f.Rate * float64(f.Rooms))}
+	offset := next.begin.Sub(f.start)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		select {
 		case <-timer.C:
 		case <-stop:
-			return published, nil
+			return next.done, nil
 		case <-f.ctx.Done():
-			return published, nil
+			return next.done, nil
 		}
-		for time.Since(begin) >= due(published) {
+		for next.isDue() {
 			n := 1
 			if f.Rooms == 1 { // what is due together is sent together
-				n += int(min(float64(time.Since(begin)-due(published))/step, window))
+				n += min(next.late(), window)
 			}
-			err := f.publish(int(published%uint64(f.Rooms)), n, func(i int) int64 { return int64(offset + due(published+uint64(i))) }, body)
+			err := f.publish(int(next.done%uint64(f.Rooms)), n, func(i int) int64 { return int64(offset + next.due(next.done+uint64(i))) }, body)
 			if err != nil {
-				return published, err
+				return next.done, err
 			}
-			published += uint64(n)
+			next.done += uint64(n)
 			select {
 			case <-stop:
-				return published, nil
+				return next.done, nil
 			default:
 			}
 		}
-		timer.Reset(max(time.Until(begin.Add(due(published))), interval))
+		timer.Reset(next.pause())
 	}
 }

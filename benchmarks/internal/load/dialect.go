@@ -40,7 +40,7 @@ type Dialect struct {
 type Body struct{ JSON, Msgpack []byte }
 
 // mark is in every body, so that an answer without one is no answer.
-const mark = "mark"
+var mark = []byte("mark")
 
 // stampBase makes timestamps 15 digits long, and exact as a JavaScript number.
 const stampBase = 100_000_000_000_000
@@ -89,14 +89,22 @@ func Socka(format wire.Format) *Dialect {
 		return b.JSON
 	}
 	response, event := []byte("serverResponse"), []byte("serverEvent")
+	ids := func(name string) func(n uint64) string {
+		var list [1024]string // more than calls on the way
+		for i := range list {
+			list[i] = name + "-" + strconv.Itoa(1000+i)
+		}
+		return func(n uint64) string { return list[n%uint64(len(list))] }
+	}
+	echo, publish := ids("echo"), ids("publish")
 	return &Dialect{
 		Binary: format == wire.Msgpack,
 		Target: func(room string, _ bool) string { return "/ws/bench/" + room + "?wire=" + format.String() },
 		Call: func(dst []byte, n uint64, b Body) []byte {
-			return wire.AppendRequest(dst, format, "echo-"+strconv.FormatUint(n, 10), "echo", body(b))
+			return wire.AppendRequest(dst, format, echo(n), "echo", body(b))
 		},
 		Publish: func(dst []byte, n uint64, b Body) []byte {
-			return wire.AppendRequest(dst, format, "publish-"+strconv.FormatUint(n, 10), "publish", body(b))
+			return wire.AppendRequest(dst, format, publish(n), "publish", body(b))
 		},
 		Kind: func(m []byte) Kind {
 			head := m[:min(len(m), 32)]

@@ -3,7 +3,6 @@ package load
 import (
 	"bytes"
 	"encoding/binary"
-	"strconv"
 	"testing"
 	"time"
 
@@ -174,7 +173,7 @@ func TestCallsArePutAsTheServersWantThem(t *testing.T) {
 		{SocketIO().Call(nil, 7, b), []byte(`427["echo",{"a":1}]`)},
 		{SocketIO().Publish(nil, 7, b), []byte(`42["publish",{"a":1}]`)},
 		{GWS().Call(nil, 7, b), b.JSON},
-		{Socka(wire.JSON).Call(nil, 7, b), []byte(`{"socka":"clientRequest","v":1,"id":"echo-` + strconv.Itoa(7) + `","rpc":"echo","body":{"a":1}}`)},
+		{Socka(wire.JSON).Call(nil, 7, b), []byte(`{"socka":"clientRequest","v":1,"id":"echo-1007","rpc":"echo","body":{"a":1}}`)},
 	} {
 		if !bytes.Equal(c.got, c.want) {
 			t.Errorf("%s, want %s", c.got, c.want)

@@ -1,34 +1,27 @@
 package load
 
 import (
-	"bytes"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
+	"syscall"
 	"time"
+	"unsafe"
 )
 
 // tick is the unit of times in /proc, USER_HZ, which is 100 on every Linux that Go runs on.
 const tick = 10 * time.Millisecond
 
-// cpuOf is the user and system time of a process and its threads.
+// cpuOf is the user and system time of a process and its threads. Its CPU clock counts what /proc/PID/stat does, in
+// nanoseconds instead of ticks.
 func cpuOf(pid int) (time.Duration, error) {
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
-		return 0, err
+	const perThread, scheduler = 4, 2 // see MAKE_PROCESS_CPUCLOCK in the kernel
+	clock := int32(^pid)<<3 | scheduler&^perThread
+	var t syscall.Timespec
+	if _, _, code := syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, uintptr(clock), uintptr(unsafe.Pointer(&t)), 0); code != 0 {
+		return 0, fmt.Errorf("the CPU clock of process %d: %w", pid, code)
 	}
-	// The second field, the name, is in parentheses and may hold anything; the third is the state.
-	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-	if len(fields) < 13 {
-		return 0, fmt.Errorf("/proc/%d/stat: %q", pid, text)
-	}
-	user, err1 := strconv.ParseInt(fields[11], 10, 64)
-	system, err2 := strconv.ParseInt(fields[12], 10, 64)
-	if err1 != nil || err2 != nil {
-		return 0, fmt.Errorf("/proc/%d/stat: %q", pid, text)
-	}
-	return time.Duration(user+system) * tick, nil
+	return time.Duration(t.Nano()), nil
 }
 
 // machineCPU is the user and system time of all processes.
@@ -44,18 +37,17 @@ func machineCPU() (time.Duration, error) {
 	return time.Duration(user+nice+system) * tick, nil
 }
 
-// residentKiB is the memory of a process that is in RAM.
-func residentKiB(pid int) (float64, error) {
-	name := "/proc/" + strconv.Itoa(pid) + "/status"
-	text, err := os.ReadFile(name)
+// kib is a line of a file in /proc such as "Slab:  120 kB".
+func kib(file, name string) (float64, error) {
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return 0, err
 	}
 	for line := range strings.Lines(string(text)) {
-		var kib float64
-		if _, err := fmt.Sscanf(line, "VmRSS: %f kB", &kib); err == nil {
-			return kib, nil
+		var v float64
+		if _, err := fmt.Sscanf(line, name+": %f kB", &v); err == nil {
+			return v, nil
 		}
 	}
-	return 0, fmt.Errorf("%s has no VmRSS", name)
+	return 0, fmt.Errorf("%s has no %s", file, name)
 }

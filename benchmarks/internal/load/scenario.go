@@ -25,9 +25,17 @@ type Result struct {
 	P50       time.Duration
 	P99       time.Duration
 	KiB       float64 // of the server's memory, per connection or room
+	HeapKiB   float64 // of that, what the server's heap says that it has in use
+	StackKiB  float64 // of that, stacks of goroutines
 	Load      float64 // processors that the load generator used
 	Others    float64 // processors that other processes used
 }
+
+// Full is the Load at which the load generator, which has one processor, counts as what limits the rate.
+const Full = 0.95
+
+// Server is how many processors the server used.
+func (r Result) Server() float64 { return r.CPU.Seconds() * r.Rate }
 
 // Times are the length of a measurement and of what comes before it.
 type Times struct{ Warm, Measure time.Duration }
@@ -92,7 +100,7 @@ func (c *crew) dialAll(s Server, n int, room func(int) string, calls bool, readB
 	for d := range atOnce {
 		dialers.Go(func() {
 			for i := d; i < n && c.ctx.Err() == nil; i += atOnce {
-				socket, err := dial(c.ctx, s.Addr, s.Dialect, room(i), calls, readBuffer)
+				socket, err := dial(c.ctx, client(i), s.Addr, s.Dialect, room(i), calls, readBuffer)
 				if err != nil {
 					c.cancel(fmt.Errorf("connection %d of %d: %w", i+1, n, err))
 					return
@@ -105,25 +113,28 @@ func (c *crew) dialAll(s Server, n int, room func(int) string, calls bool, readB
 	return context.Cause(c.ctx)
 }
 
-// read gives each message of a connection to take, until the crew ends. A broken connection ends the crew.
-func (c *crew) read(s *socket, take func(messages int) error, each func(Kind, []byte)) {
+// read looks at the messages of a connection until the crew ends: those of one read are given to each, then their number
+// to take. now is when they were read. A broken connection ends the crew.
+func (c *crew) read(s *socket, take func(messages int) error, each func(m []byte, now time.Time)) {
 	c.readers.Go(func() {
-		for c.ctx.Err() == nil {
-			n := 0
-			err := s.next(func(k Kind, m []byte) {
-				if k == Payload {
-					n++
-				}
-				each(k, m)
-			})
-			if err == nil && n > 0 {
-				err = take(n)
-			}
-			if err != nil {
-				c.cancel(err)
-				return
+		var n int
+		var now time.Time
+		one := func(k Kind, m []byte) {
+			if k == Payload {
+				n++
+				each(m, now)
 			}
 		}
+		c.cancel(s.receive(func() error {
+			if err := c.ctx.Err(); err != nil {
+				return err
+			}
+			n, now = 0, time.Now()
+			if err := s.next(one); err != nil || n == 0 {
+				return err
+			}
+			return take(n)
+		}))
 	})
 }
 

@@ -6,10 +6,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
+	"unsafe"
 )
 
 // dialTimeout bounds a connection's way to being ready.
@@ -27,11 +30,21 @@ type socket struct {
 	msg []byte // scratch of pongs, the reader's
 }
 
-// dial connects, upgrades and greets. readBuffer is the size of one read, in bytes.
-func dial(ctx context.Context, addr string, d *Dialect, room string, calls bool, readBuffer int) (*socket, error) {
+// client gives the i-th connection a source address. One has 28,000 ports by default, of which each server's address may
+// be used with each.
+func client(i int) net.Addr {
+	const perAddress = 20_000
+	if i < perAddress {
+		return nil // whichever the system likes
+	}
+	return &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(1+i/perAddress))}
+}
+
+// dial connects from an address or any, upgrades and greets. readBuffer is the size of one read, in bytes.
+func dial(ctx context.Context, from net.Addr, addr string, d *Dialect, room string, calls bool, readBuffer int) (*socket, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	var dialer net.Dialer
+	dialer := net.Dialer{LocalAddr: from}
 	nc, err := dialer.DialContext(ctx, "tcp4", addr)
 	if err != nil {
 		return nil, err
@@ -74,12 +87,14 @@ func (s *socket) open(addr, room string, calls bool) error {
 	if err := s.send(s.dialect.Hello(room)); err != nil {
 		return err
 	}
-	for ready := false; !ready; {
-		if err := s.next(func(k Kind, _ []byte) { ready = ready || k == Ready }); err != nil {
+	for ready := false; ; {
+		if err := s.next(func(k Kind, _ []byte) { ready = ready || k == Ready }); err != nil || ready {
+			return err
+		}
+		if err := s.fill(); err != nil {
 			return err
 		}
 	}
-	return nil
 }
 
 // close ends the connection with a reset, so that no port is left waiting.
@@ -88,8 +103,19 @@ func (s *socket) close() {
 	_ = s.nc.Close()
 }
 
-// fill reads once, making room first.
+// fill reads once.
 func (s *socket) fill() error {
+	s.makeRoom()
+	n, err := s.nc.Read(s.buf[s.w:])
+	s.w += n
+	if n > 0 {
+		return nil
+	}
+	return err
+}
+
+// makeRoom leaves some of buf to read into.
+func (s *socket) makeRoom() {
 	if s.r == s.w {
 		s.r, s.w = 0, 0
 	}
@@ -101,36 +127,67 @@ func (s *socket) fill() error {
 			s.buf = append(s.buf, make([]byte, len(s.buf))...)
 		}
 	}
-	n, err := s.nc.Read(s.buf[s.w:])
-	s.w += n
-	if n > 0 {
-		return nil
-	}
-	return err
 }
 
-// next reads once, if it must, and gives each whole message that is there.
+// next gives each whole message that was read.
 func (s *socket) next(each func(Kind, []byte)) error {
-	for taken := 0; ; {
+	for {
 		first, payload, size, err := cut(s.buf[s.r:s.w])
-		if err != nil {
+		if err != nil || size == 0 {
 			return err
 		}
-		if size == 0 {
-			if taken > 0 {
-				return nil
-			}
-			if err := s.fill(); err != nil {
-				return err
-			}
-			continue
-		}
 		s.r += size
-		taken++
 		if err := s.take(first, payload, each); err != nil {
 			return err
 		}
 	}
+}
+
+// receive reads until something fails, and calls read after each read, and at first for what is there already.
+//
+// It saves every other read of net.Conn, the one that finds nothing: one that does not fill the buffer has emptied the
+// socket, and what comes after that wakes the waiting. For this all of it must be one call of RawConn.Read, which forgets
+// earlier wakes when it begins.
+func (s *socket) receive(read func() error) error {
+	raw, err := s.nc.SyscallConn()
+	if err != nil {
+		return err
+	}
+	if err := read(); err != nil {
+		return err
+	}
+	var failed error
+	err = raw.Read(func(fd uintptr) (done bool) {
+		for {
+			s.makeRoom()
+			free := s.buf[s.w:]
+			// Not a call that the scheduler must know of: it does not block.
+			got, _, code := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(&free[0])), uintptr(len(free)))
+			switch {
+			case code == syscall.EAGAIN:
+				return false
+			case code == syscall.EINTR:
+				continue
+			case code != 0:
+				failed = code
+				return true
+			case got == 0:
+				failed = io.EOF
+				return true
+			}
+			s.w += int(got)
+			if failed = read(); failed != nil {
+				return true
+			}
+			if int(got) < len(free) {
+				return false
+			}
+		}
+	})
+	if failed != nil {
+		return failed
+	}
+	return err
 }
 
 // cut finds the first frame of b; size is 0 if it is not whole yet.
