@@ -22,7 +22,7 @@ if (($(nproc) >= 2)) && command -v taskset >/dev/null; then
 fi
 part=
 for flag in "$@"; do
-  case "$flag" in -short* | --short* | -only* | --only* | -write* | --write* | -profile* | --profile*) part=1 ;; esac
+  case "$flag" in -short* | --short* | -only* | --only* | -who* | --who* | -write* | --write* | -profile* | --profile*) part=1 ;; esac
 done
 if [[ -z "$part" ]]; then
   run+=(-write ../docs/benchmarks.md)

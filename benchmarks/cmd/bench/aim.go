@@ -57,6 +57,8 @@ var aims = []aim{
 	{scenario: "idle-rooms", metric: kib, subject: socka, limit: 2},
 	{scenario: "calls-64-depth-1", metric: cpu, subject: sockaMsgpack, against: socka, limit: 1},
 	{scenario: "calls-64-depth-16", metric: cpu, subject: sockaMsgpack, against: socka, limit: 1},
+	{scenario: "calls-1k-depth-1", metric: cpu, subject: sockaMsgpack, against: socka, limit: 1},
+	{scenario: "calls-1k-depth-16", metric: cpu, subject: sockaMsgpack, against: socka, limit: 1},
 }
 
 // verdict is what came of an aim.

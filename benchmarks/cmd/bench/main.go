@@ -9,14 +9,15 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"runtime/pprof"
 	"slices"
 	"syscall"
 	"time"
 
+	"github.com/gosocka/socka/benchmarks/internal/launch"
 	"github.com/gosocka/socka/benchmarks/internal/load"
 	"github.com/gosocka/socka/benchmarks/internal/serve"
 )
@@ -30,6 +31,7 @@ type options struct {
 	seed  uint64
 	short bool
 	only  *regexp.Regexp
+	who   *regexp.Regexp
 	write string
 	note  string
 	cpu   string
@@ -40,6 +42,7 @@ type options struct {
 func main() {
 	var o options
 	only := flag.String("only", "", "run only the scenarios whose names match this `expression`")
+	who := flag.String("who", "", "run only the contenders whose names match this `expression`")
 	flag.IntVar(&o.runs, "runs", 3, "how often everything is measured")
 	flag.DurationVar(&o.times.Measure, "measure", 3*time.Second, "length of one measurement")
 	flag.DurationVar(&o.times.Warm, "warm", time.Second, "load before it")
@@ -48,17 +51,20 @@ func main() {
 	flag.StringVar(&o.write, "write", "", "write a page in Markdown to this `file`")
 	flag.StringVar(&o.note, "note", "", "a `sentence` for that page, such as what else ran on the machine")
 	flag.StringVar(&o.cpu, "cpu", "", "the processor that servers are pinned to (taskset); default: not pinned")
-	flag.StringVar(&o.profile, "profile", "", "write CPU profiles of the servers that are written in Go to this `folder`; they cost some speed")
+	flag.StringVar(&o.profile, "profile", "", "write CPU profiles of the load, and of the servers that are written in Go, to this `folder`; they cost some speed")
 	flag.Parse()
-	if err := o.run(*only); err != nil {
+	if err := o.run(*only, *who); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func (o *options) run(only string) (err error) {
+func (o *options) run(only, who string) (err error) {
 	if o.only, err = regexp.Compile(only); err != nil {
 		return fmt.Errorf("-only: %w", err)
+	}
+	if o.who, err = regexp.Compile(who); err != nil {
+		return fmt.Errorf("-who: %w", err)
 	}
 	if o.short {
 		if o.write != "" {
@@ -69,7 +75,7 @@ func (o *options) run(only string) (err error) {
 	if o.runs < 1 || o.times.Measure < 10*time.Millisecond || o.times.Warm < 0 {
 		return fmt.Errorf("-runs %d -measure %v -warm %v: want at least 1, 10ms and 0", o.runs, o.times.Measure, o.times.Warm)
 	}
-	folder, err := findFolder()
+	folder, err := launch.Folder()
 	if err != nil {
 		return err
 	}
@@ -110,7 +116,7 @@ func (o *options) measure(ctx context.Context, folder string) (all results, fail
 			if all[s.name] == nil {
 				all[s.name] = make(map[string][]load.Result)
 			}
-			order := slices.Clone(s.who)
+			order := slices.DeleteFunc(slices.Clone(s.who), func(name string) bool { return !o.who.MatchString(name) })
 			chance.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 			for _, name := range order {
 				r, err := o.one(ctx, folder, s, name)
@@ -139,7 +145,7 @@ func (o *options) one(ctx context.Context, folder string, s scenario, name strin
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	c := contenders[slices.IndexFunc(contenders, func(c contender) bool { return c.name == name })]
-	p, err := c.start(ctx, folder, o.cpu)
+	p, err := launch.Start(ctx, folder, o.cpu, c.command, c.dialect)
 	if err != nil {
 		return r, err
 	}
@@ -149,11 +155,11 @@ func (o *options) one(ctx context.Context, folder string, s scenario, name strin
 	} else {
 		profiled <- nil
 	}
-	r, err = s.load.Run(ctx, p.Server)
+	r, err = o.withProfile(s.name+"-"+c.file()+"-load", func() (load.Result, error) { return s.load.Run(ctx, p.Server) })
 	if failed := <-profiled; err == nil {
 		err = failed
 	}
-	if stopped := p.stop(); err == nil {
+	if stopped := p.Stop(); err == nil {
 		err = stopped
 	}
 	return r, err
@@ -165,6 +171,27 @@ func (o *options) takeProfile(ctx context.Context, server load.Server, name stri
 	if err != nil {
 		return fmt.Errorf("profile: %w", err)
 	}
+	return o.keepProfile(name, profile)
+}
+
+// withProfile profiles this program.
+func (o *options) withProfile(name string, run func() (load.Result, error)) (load.Result, error) {
+	if o.profile == "" {
+		return run()
+	}
+	var profile bytes.Buffer
+	if err := pprof.StartCPUProfile(&profile); err != nil {
+		return load.Result{}, err
+	}
+	r, err := run()
+	pprof.StopCPUProfile()
+	if kept := o.keepProfile(name, profile.Bytes()); err == nil {
+		err = kept
+	}
+	return r, err
+}
+
+func (o *options) keepProfile(name string, profile []byte) error {
 	if err := os.MkdirAll(o.profile, 0o755); err != nil {
 		return err
 	}
@@ -174,10 +201,10 @@ func (o *options) takeProfile(ctx context.Context, server load.Server, name stri
 // line is a result in short.
 func (s scenario) line(r load.Result) string {
 	if s.unit == "" {
-		return fmt.Sprintf("%8.2f KiB", r.KiB)
+		return fmt.Sprintf("%8.2f KiB resident  heap %6.2f KiB  stacks %5.2f KiB", r.KiB, r.HeapKiB, r.StackKiB)
 	}
-	text := fmt.Sprintf("%8.2f µs CPU %10.0f/s  p50 %9s  p99 %9s  load %.2f  others %.2f",
-		us(r), r.Rate, ms(r.P50), ms(r.P99), r.Load, r.Others)
+	text := fmt.Sprintf("%8.2f µs CPU %10.0f/s  p50 %9s  p99 %9s  server %.2f  load %.2f  others %.2f",
+		us(r), r.Rate, ms(r.P50), ms(r.P99), r.Server(), r.Load, r.Others)
 	if r.Delivered > 0 {
 		text += fmt.Sprintf("  delivered %.1f %%", 100*r.Delivered)
 	}
@@ -188,13 +215,4 @@ func us(r load.Result) float64 { return float64(r.CPU) / float64(time.Microsecon
 
 func ms(d time.Duration) string {
 	return fmt.Sprintf("%.2f ms", float64(d)/float64(time.Millisecond))
-}
-
-// output is what a program prints, or what went wrong.
-func output(name string, args ...string) string {
-	text, err := exec.Command(name, args...).Output()
-	if err != nil {
-		return err.Error()
-	}
-	return string(bytes.TrimSpace(text))
 }

@@ -7,11 +7,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"time"
 
 	"github.com/gosocka/socka/benchmarks/internal/load"
+	"github.com/gosocka/socka/benchmarks/internal/machine"
 )
 
 // tables writes the aims and then all figures.
@@ -56,30 +56,43 @@ func (s scenario) table(w io.Writer, measured map[string][]load.Result) {
 	fmt.Fprintf(w, "\n### %s\n\n", s.title)
 	mid := func(list []load.Result, f func(load.Result) float64) float64 { return median(each(list, f)) }
 	if s.unit == "" {
-		fmt.Fprintf(w, "| | KiB |\n|---|--:|\n")
+		fmt.Fprintf(w, "| | KiB | heap in use, KiB | stacks, KiB |\n|---|--:|--:|--:|\n")
 	} else {
-		fmt.Fprintf(w, "| | CPU per %s, µs | %s/s | delivered | p50, ms | p99, ms | load, processors | others, processors |\n|---|--:|--:|--:|--:|--:|--:|--:|\n",
+		fmt.Fprintf(w, "| | CPU per %s, µs | %s/s | delivered | p50, ms | p99, ms | server, processors | load, processors | others, processors |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|\n",
 			s.unit, map[string]string{"call": "calls", "delivery": "deliveries"}[s.unit])
 	}
+	limited := false
 	for _, c := range contenders {
 		list := measured[c.name]
 		if len(list) == 0 {
 			continue
 		}
 		if s.unit == "" {
-			fmt.Fprintf(w, "| %s | %.2f |\n", c.name, mid(list, kib.of))
+			stacks := "–" // of what is no Go program
+			if v := mid(list, func(r load.Result) float64 { return r.StackKiB }); v != 0 {
+				stacks = fmt.Sprintf("%.2f", v)
+			}
+			fmt.Fprintf(w, "| %s | %.2f | %.2f | %s |\n", c.name, mid(list, kib.of),
+				mid(list, func(r load.Result) float64 { return r.HeapKiB }), stacks)
 			continue
 		}
 		delivered := "–"
 		if s.unit == "delivery" {
 			delivered = fmt.Sprintf("%.1f %%", 100*mid(list, func(r load.Result) float64 { return r.Delivered }))
 		}
-		fmt.Fprintf(w, "| %s | %.2f | %.0f | %s | %.2f | %.2f | %.2f | %.2f |\n", c.name,
-			mid(list, us), mid(list, rate.of), delivered,
+		busy, mark := mid(list, func(r load.Result) float64 { return r.Load }), ""
+		if busy >= load.Full {
+			limited, mark = true, " †"
+		}
+		fmt.Fprintf(w, "| %s | %.2f | %.0f%s | %s | %.2f | %.2f | %.2f | %.2f%s | %.2f |\n", c.name,
+			mid(list, us), mid(list, rate.of), mark, delivered,
 			mid(list, func(r load.Result) float64 { return float64(r.P50) / float64(time.Millisecond) }),
 			mid(list, func(r load.Result) float64 { return float64(r.P99) / float64(time.Millisecond) }),
-			mid(list, func(r load.Result) float64 { return r.Load }),
+			mid(list, load.Result.Server), busy, mark,
 			mid(list, func(r load.Result) float64 { return r.Others }))
+	}
+	if limited {
+		fmt.Fprintf(w, "\n† The load generator had no more to give: this server's rate may be higher, and its times are those of the load generator's queue as well.\n")
 	}
 }
 
@@ -98,10 +111,12 @@ func (o *options) introduction(w io.Writer, folder string) error {
 How Socka compares with the WebSocket library beneath it and with other realtime servers, on one machine. This page is
 written by the program in [benchmarks](../benchmarks/README.md), which says how to run it and what each figure means.
 
+How Socka's own cost grows with connections, members and rooms is in [scaling.md](scaling.md).
+
 What counts is the CPU time (user and system) of the server process per operation, and its ratio between contenders that
 took turns within one run. %s
 Rates and latencies stand beside it: a rate is limited by the server's processor or by the load generator's, whichever is
-busy first, and a latency under saturation says how long the queue is.
+busy first, and a latency under saturation says how long the queue is. † marks where it was the load generator's.
 Every contender sends what its own protocol needs around the same body. "Others" is what other programs took of the
 machine meanwhile; where it is much, figures are rough.
 
@@ -109,12 +124,8 @@ machine meanwhile; where it is much, figures are rough.
 |---|---|
 | date | %s |
 | runs, seed | %d of %v after %v, seed %d |
-| processors | %s |
-| kernel | %s |
-| TCP congestion control | %s |
-`,
-		pinned, time.Now().UTC().Format(time.DateOnly), o.runs, o.times.Measure, o.times.Warm, o.seed, processors(),
-		firstLine("/proc/sys/kernel/osrelease"), firstLine("/proc/sys/net/ipv4/tcp_congestion_control"))
+%s`,
+		pinned, time.Now().UTC().Format(time.DateOnly), o.runs, o.times.Measure, o.times.Warm, o.seed, machine.Rows())
 	for _, v := range versions {
 		fmt.Fprintf(w, "| %s | %s |\n", v[0], v[1])
 	}
@@ -131,7 +142,6 @@ machine meanwhile; where it is much, figures are rough.
 
 // versionsIn reads what the contenders were built from.
 func versionsIn(folder string) (list [][2]string, err error) {
-	list = append(list, [2]string{"Go", runtime.Version()})
 	for _, c := range []struct{ binary, module string }{{"gws", "github.com/lxzan/gws"}, {"centrifuge", "github.com/centrifugal/centrifuge"}} {
 		info, err := buildinfo.ReadFile(filepath.Join(folder, "bin", c.binary))
 		if err != nil {
@@ -143,7 +153,7 @@ func versionsIn(folder string) (list [][2]string, err error) {
 			}
 		}
 	}
-	list = append(list, [2]string{"Node.js", output("node", "--version")})
+	list = append(list, [2]string{"Node.js", machine.Output("node", "--version")})
 	text, err := os.ReadFile(filepath.Join(folder, "node", "package-lock.json"))
 	if err != nil {
 		return nil, err
@@ -158,29 +168,4 @@ func versionsIn(folder string) (list [][2]string, err error) {
 		list = append(list, [2]string{name, lock.Packages["node_modules/"+name].Version})
 	}
 	return list, nil
-}
-
-// processors are those of the machine; this program may be pinned to one of them.
-func processors() string {
-	text, _ := os.ReadFile("/proc/cpuinfo")
-	model, n := runtime.GOARCH, 0
-	for line := range strings.Lines(string(text)) {
-		name, value, _ := strings.Cut(line, ":")
-		switch strings.TrimSpace(name) {
-		case "processor":
-			n++
-		case "model name":
-			model = strings.TrimSpace(value)
-		}
-	}
-	return fmt.Sprintf("%d × %s", n, model)
-}
-
-func firstLine(file string) string {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return "unknown"
-	}
-	line, _, _ := strings.Cut(string(text), "\n")
-	return line
 }
