@@ -28,6 +28,8 @@ type Attach struct {
 
 // Call is a request of a session with its body undecoded: a call, or a one-way call. The gateway numbers a connection's
 // calls from 1; the room takes them in that order and sends one [Answer] for each.
+//
+// One from [NewCall] lends its memory to ID, RPC and Body: nothing of them may be kept beyond [Call.Release].
 type Call struct {
 	Message
 	From    *PID
@@ -40,6 +42,10 @@ type Call struct {
 	// Refused is set when the gateway itself refuses the request (over a limit, malformed but answerable). The room
 	// runs nothing and answers with it, so that answers stay in order.
 	Refused *wire.ErrorFrame
+
+	next   *Call  // see Follow
+	memory []byte // what ID, RPC and Body may lie in
+	pooled bool
 }
 
 // Detach tells a room that the connection of a session is gone. It is the last message of a session.
@@ -70,11 +76,13 @@ type Push struct {
 	Key    string // with Latest: pushes with equal keys replace each other; it holds the push's name
 }
 
-// Answer ends a call.
+// Answer ends a call. One from [NewAnswer] is the connection's to release.
 type Answer struct {
 	Message
 	Number uint64
-	Frame  []byte // a whole envelope in the connection's format; nil: a one-way call that succeeded
+	Frame  []byte // a whole envelope in the connection's format; empty: a one-way call that succeeded
+
+	pooled bool
 }
 
 // Close asks a connection to send what is queued before it and then to close with a code.

@@ -26,6 +26,12 @@ type Actor interface {
 	Stopped(reason error)
 }
 
+// Idler is an Actor that wants to know when there is nothing left to do.
+type Idler interface {
+	// Idle is called like Receive, when nothing waits for the actor any more. It must return soon.
+	Idle()
+}
+
 // Process is an addressed thing without a mailbox. Deliver runs on the goroutine of the sender, possibly on many at
 // once: it must not block and must not call back into the sender.
 type Process interface {
@@ -101,7 +107,9 @@ func (s *System) Spawn(name string, a Actor) (*PID, error) {
 		return nil, fmt.Errorf("%w: %s", ErrNameTaken, name)
 	}
 	h := &host{system: s, name: name, actor: a}
-	props := actor.PropsFromProducer(func() actor.Actor { return h }, actor.WithDispatcher(s.workers), actor.WithSupervisor(stopOnFailure), actor.WithGuardian(stopOnFailure))
+	h.idler, _ = a.(Idler)
+	h.mailbox = mailbox{host: h, workers: s.workers}
+	props := actor.PropsFromProducer(func() actor.Actor { return h }, actor.WithMailbox(func() actor.Mailbox { return &h.mailbox }), actor.WithSupervisor(stopOnFailure), actor.WithGuardian(stopOnFailure))
 	pid, err := s.engine.Root.SpawnNamed(props, name)
 	if err != nil {
 		return nil, fmt.Errorf("actors: spawn %s: %w", name, err)
@@ -205,37 +213,62 @@ var stopOnFailure = actor.NewOneForOneStrategy(0, 0, func(any) actor.Directive {
 
 // host runs an Actor inside the engine.
 type host struct {
-	system *System
-	name   string
-	actor  Actor
-	failed error
+	system  *System
+	name    string
+	actor   Actor
+	idler   Idler // actor, or nil
+	self    *PID
+	failed  error
+	mailbox mailbox
 }
 
 func (h *host) Receive(c actor.Context) {
 	switch msg := c.Message().(type) {
-	case *actor.Started, *actor.Stopping, *actor.Restarting:
+	case *actor.Started:
+		h.self = c.Self()
+	case *actor.Stopping, *actor.Restarting:
 	case *actor.Stopped:
 		h.stopped()
 	case stop:
 		c.Stop(c.Self())
-	default:
-		if h.failed != nil {
-			h.system.undelivered(msg)
-			return
+	case *Call:
+		for next := msg; msg != nil; msg = next {
+			next, msg.next = msg.next, nil
+			h.receive(msg)
 		}
-		h.receive(c, msg)
+	default:
+		h.receive(msg)
 	}
 }
 
-func (h *host) receive(c actor.Context, msg any) {
-	defer func() {
-		if v := recover(); v != nil {
-			h.failed = fmt.Errorf("actors: %s panicked on %T: %v", h.name, msg, v)
-			h.system.log.Error("actor stopped by a panic", "actor", h.name, "message", fmt.Sprintf("%T", msg), "panic", v, "stack", string(debug.Stack()))
-			h.system.Stop(c.Self()) // behind what is in the mailbox, whose senders must learn of it
-		}
-	}()
+func (h *host) receive(msg any) {
+	if h.failed != nil {
+		h.system.undelivered(msg)
+		return
+	}
+	defer h.recover(msg)
 	h.actor.Receive(msg)
+}
+
+// recover, deferred, ends the actor after a panic on msg.
+func (h *host) recover(msg any) {
+	if v := recover(); v != nil {
+		h.failed = fmt.Errorf("actors: %s panicked on %T: %v", h.name, msg, v)
+		h.system.log.Error("actor stopped by a panic", "actor", h.name, "message", fmt.Sprintf("%T", msg), "panic", v, "stack", string(debug.Stack()))
+		h.system.Stop(h.self) // behind what is in the mailbox, whose senders must learn of it
+	}
+}
+
+// idling stands for the moment of Idle in messages.
+type idling struct{}
+
+// idle says that nothing waits.
+func (h *host) idle() {
+	if h.idler == nil || h.failed != nil {
+		return
+	}
+	defer h.recover(idling{})
+	h.idler.Idle()
 }
 
 // stopped must not panic: the engine would bring the actor back to life.

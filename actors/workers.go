@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// workers is the engine's dispatcher: it runs the mailboxes of actors on goroutines that are kept for the next one. A
-// goroutine that has grown its stack for a handler is worth keeping: growing a new one took a tenth of the CPU of a call.
+// workers run the mailboxes of actors on goroutines that are kept for the next one. A goroutine that has grown its stack
+// for a handler is worth keeping: growing a new one took a tenth of the CPU of a call.
 //
 // Work that finds no goroutine waiting gets a new one, so that an actor that blocks holds up no other. At most maxIdle
 // wait, and when nothing has come for maxWait they end.
 type workers struct {
-	jobs  chan func()
+	jobs  chan *mailbox
 	leave chan struct{} // ends one that waits
 	quit  chan struct{}
 
@@ -26,34 +26,32 @@ const (
 )
 
 func newWorkers() *workers {
-	return &workers{jobs: make(chan func()), leave: make(chan struct{}), quit: make(chan struct{})}
+	return &workers{jobs: make(chan *mailbox), leave: make(chan struct{}), quit: make(chan struct{})}
 }
 
-// Schedule implements actor.Dispatcher.
-func (w *workers) Schedule(f func()) {
+// schedule has a mailbox run soon.
+func (w *workers) schedule(m *mailbox) {
 	select {
-	case w.jobs <- f: // somebody waits
+	case w.jobs <- m: // somebody waits
 		if !w.used.Load() {
 			w.used.Store(true)
 		}
 	default:
-		go w.work(f)
+		go w.work(m)
 	}
 }
 
-// Throughput implements actor.Dispatcher: after so many messages a mailbox lets other goroutines run.
-func (w *workers) Throughput() int { return 300 }
-
-func (w *workers) work(f func()) {
+func (w *workers) work(m *mailbox) {
 	for {
-		f()
+		m.run()
+		m = nil // not to be kept while waiting
 		if w.idle.Add(1) > maxIdle {
 			w.idle.Add(-1)
 			return
 		}
 		w.watch()
 		select {
-		case f = <-w.jobs:
+		case m = <-w.jobs:
 			w.idle.Add(-1)
 		case <-w.leave:
 			w.idle.Add(-1)

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/lxzan/gws"
@@ -47,9 +48,13 @@ type connection struct {
 
 	flushFunc func() // (*connection).flush, made once: starting a flusher then allocates nothing
 
+	direct syscall.RawConn // of a socket to which may be written without waiting, else nil
+
 	mu       sync.Mutex
 	out      outbox
+	holding  bool   // what waits may wait for Flush
 	flushing bool   // a flusher runs
+	left     []byte // what a direct write has left to the next flusher
 	stuck    uint32 // the write that the sweeper woke
 	closing  bool
 	end      CloseInfo     // how it ends, once closing
@@ -86,64 +91,82 @@ func newConnection(g *Gateway, addr netip.Addr, s Session) *connection {
 
 // Deliver takes a message of a room: *actors.Push, *actors.Answer or *actors.Close. It does not block, and what comes
 // after the end of the connection is ignored.
-func (p *process) Deliver(msg any) {
+func (p *process) Deliver(msg any) { p.take(msg, false) }
+
+// Hold implements actors.Holder.
+func (p *process) Hold(msg any) bool { return p.take(msg, true) }
+
+func (p *process) take(msg any, hold bool) (held bool) {
 	c := (*connection)(p)
+	full := false
 	switch m := msg.(type) {
 	case *actors.Push:
 		frame := m.Frames[c.info.Format]
 		if frame == nil {
 			c.g.opts.Logger.Error("a push without a frame for the connection's format was dropped", "session", c.info.Session, "format", c.info.Format.String())
-			return
+			return false
 		}
-		c.enqueue(item{frame: frame, key: m.Key, policy: m.Policy})
+		c.mu.Lock()
+		held, full = c.enqueueLocked(item{frame: frame, key: m.Key, policy: m.Policy}, hold)
+		c.mu.Unlock()
 	case *actors.Answer:
-		c.answer(m)
+		c.mu.Lock()
+		held, full = c.answerLocked(m, hold)
+		c.mu.Unlock()
 	case *actors.Close:
 		c.close(m.Code, m.Reason, keepQueue)
 	default:
 		c.g.opts.Logger.Error("a connection got a message that it does not know", "session", c.info.Session, "type", typeName(msg))
 	}
+	if full {
+		p.Flush()
+	}
+	return held
 }
 
-// answer ends a call. Answers come in the order of the calls, so one number tells what is unanswered.
-func (c *connection) answer(m *actors.Answer) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+// answerLocked ends a call. Answers come in the order of the calls, so one number tells what is unanswered.
+func (c *connection) answerLocked(m *actors.Answer, hold bool) (held, full bool) {
 	last := c.answered.Load()
 	if m.Number != last+1 {
 		if !c.closing {
 			c.g.opts.Logger.Error("an answer is out of order", "session", c.info.Session, "room", c.info.Room, "number", m.Number, "expected", last+1)
 		}
 		if m.Number <= last {
-			return
+			return false, false
 		}
 	}
 	c.answered.Store(m.Number)
-	if m.Frame != nil {
-		c.enqueueLocked(item{frame: m.Frame})
+	if len(m.Frame) == 0 {
+		m.Release()
+		return false, false
 	}
+	return c.enqueueLocked(item{frame: m.Frame, answer: m}, hold)
 }
 
-func (c *connection) enqueue(it item) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.enqueueLocked(it)
-}
-
-func (c *connection) enqueueLocked(it item) {
+// enqueueLocked queues a message. What is held is written by Flush, all else by a flusher, which is started unless one
+// runs. It returns true if Flush must be called: sometime, or if the queue is full now.
+func (c *connection) enqueueLocked(it item, hold bool) (held, full bool) {
 	if c.closing {
-		return
+		return false, false
 	}
 	dropped, ok := c.out.add(it)
 	if dropped > 0 {
 		c.g.counters.dropped.Add(int64(dropped))
 	}
-	if !ok {
+	switch {
+	case !ok:
 		c.g.counters.slow.Add(1)
 		c.closeLocked(CloseInfo{Code: CloseSlowConsumer, Reason: "too much is waiting to be read"}, dropQueue)
-		return
+	case !hold:
+		c.wakeLocked()
+	case c.flushing: // it takes this too
+	case c.out.waiting >= min(chunkBytes, c.out.limit/2):
+		return false, true
+	case !c.holding:
+		c.holding = true
+		return true, false
 	}
-	c.wakeLocked()
+	return false, false
 }
 
 // ping queues a ping unless one waits.

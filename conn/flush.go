@@ -28,9 +28,19 @@ const (
 type scratch struct {
 	batch []item
 	buf   []byte
+
+	direct bool   // write without waiting, and keep in left what the socket does not take
+	left   []byte // nil if it has taken all
+	try    attempt
 }
 
-var scratches = sync.Pool{New: func() any { return new(scratch) }}
+var scratches = sync.Pool{New: func() any { return newScratch() }}
+
+func newScratch() *scratch {
+	s := new(scratch)
+	s.try.init()
+	return s
+}
 
 // wakeLocked starts a flusher unless one runs.
 func (c *connection) wakeLocked() {
@@ -40,28 +50,76 @@ func (c *connection) wakeLocked() {
 	}
 }
 
-// flush is the flusher: the only one who writes to the socket after the handshake. It takes what is queued, joins it into
-// as few writes as possible, and ends when nothing is left.
-func (c *connection) flush() {
-	s := scratches.Get().(*scratch)
+// Flush implements actors.Holder. It is the flusher itself where it need not wait for the socket.
+func (p *process) Flush() {
+	c := (*connection)(p)
 	c.mu.Lock()
+	c.holding = false
+	switch {
+	case c.flushing || c.done || c.out.waiting == 0:
+		c.mu.Unlock()
+	case c.direct == nil || c.closing:
+		c.wakeLocked()
+		c.mu.Unlock()
+	default:
+		c.flushing = true
+		c.flushLocked(true)
+	}
+}
+
+// flush is the flusher on a goroutine of its own.
+func (c *connection) flush() {
+	c.mu.Lock()
+	c.flushLocked(false)
+}
+
+// flushLocked is the flusher: at any time the only one who writes to the socket after the handshake. It takes what is
+// queued, joins it into as few writes as possible, and ends when nothing is left. A direct one does not wait for the
+// socket: where it would have to, another goroutine goes on. flushLocked unlocks mu.
+func (c *connection) flushLocked(direct bool) {
+	s := scratches.Get().(*scratch)
+	s.direct = direct
+	var err error
+	if left := c.left; left != nil {
+		c.left = nil
+		c.mu.Unlock()
+		err = c.write(s, left)
+		c.mu.Lock()
+		c.settleLocked(err)
+	}
 	for c.nextLocked(s) {
 		c.mu.Unlock()
-		err := c.writeBatch(s)
+		err = c.writeBatch(s)
 		c.mu.Lock()
-		if err != nil {
-			c.failLocked(err)
-		} else {
-			c.out.settle()
+		if s.left != nil && err == nil {
+			c.left, s.left = s.left, nil
+			c.mu.Unlock()
+			go c.flushFunc()
+			s.release()
+			return
 		}
+		c.settleLocked(err)
 	}
 	c.flushing = false
 	if c.closing {
 		c.finishLocked()
 	}
 	c.mu.Unlock()
+	s.release()
+}
+
+// settleLocked says what came of a write.
+func (c *connection) settleLocked(err error) {
+	if err != nil {
+		c.failLocked(err)
+	} else {
+		c.out.settle()
+	}
+}
+
+func (s *scratch) release() {
 	clear(s.batch)
-	s.batch = s.batch[:0]
+	s.batch, s.left = s.batch[:0], nil
 	scratches.Put(s)
 }
 
@@ -105,20 +163,23 @@ func (c *connection) writeBatch(s *scratch) error {
 			}
 		case len(it.frame) >= copyBytes:
 			s.buf = appendHeader(s.buf, first, len(it.frame))
-			if err := c.write(s.buf); err != nil {
+			if err := c.write(s, s.buf); err != nil {
 				return err
 			}
 			s.buf = s.buf[:0]
-			if err := c.write(it.frame); err != nil {
+			if err := c.write(s, it.frame); err != nil {
 				return err
 			}
 		default:
 			s.buf = appendHeader(s.buf, first, len(it.frame))
 			s.buf = append(s.buf, it.frame...)
 		}
+		if it.answer != nil {
+			it.answer.Release()
+		}
 		s.batch[i] = item{}
 	}
-	err := c.write(s.buf)
+	err := c.write(s, s.buf)
 	if cap(s.buf) > 2*chunkBytes {
 		s.buf = nil
 	}
@@ -132,7 +193,10 @@ func gwsTakes(first byte, p []byte) bool {
 
 // write writes all of p. No deadline is set per write, which would cost more than the rest: the sweeper wakes a write that
 // makes no progress for WriteTimeout, and closing sets one deadline for all that is left.
-func (c *connection) write(p []byte) error {
+func (c *connection) write(s *scratch, p []byte) error {
+	if s.direct {
+		return c.writeDirect(s, p)
+	}
 	for len(p) > 0 {
 		piece := p
 		if c.tls && len(piece) > tlsPiece {
@@ -145,6 +209,21 @@ func (c *connection) write(p []byte) error {
 		if err != nil && !c.mayGoOn(began, n, err) {
 			return err
 		}
+	}
+	return nil
+}
+
+// writeDirect writes what the socket takes at once, and keeps the rest.
+func (c *connection) writeDirect(s *scratch, p []byte) error {
+	n := 0
+	if s.left == nil {
+		var err error
+		if n, err = s.try.write(c.direct, p); err != nil {
+			return err
+		}
+	}
+	if n < len(p) {
+		s.left = append(s.left, p[n:]...)
 	}
 	return nil
 }

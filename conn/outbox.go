@@ -36,6 +36,7 @@ type item struct {
 	frame  []byte // the envelope, never nil but in a hole
 	key    string // of a Latest push
 	policy actors.Policy
+	answer *actors.Answer // whose frame it is, to be released
 }
 
 // keepCap is the room for items that an empty outbox holds on to.

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/lxzan/gws"
@@ -42,8 +43,10 @@ var errTextOnMsgpack = errors.New("socka: unexpected JSON frame in msgpack mode"
 
 // reader is the state of the read goroutine; nobody else touches it.
 type reader struct {
-	err      error  // of the last read
-	number   uint64 // of the last call
+	err      error        // of the last read
+	number   uint64       // of the last call
+	first    *actors.Call // received and not yet sent to the room
+	last     *actors.Call
 	detached bool
 	inOurs   bool // a handler of ours runs, not gws
 
@@ -137,6 +140,7 @@ func (c *connection) detach() {
 		return
 	}
 	c.reader.detached = true
+	c.send()
 	c.mu.Lock()
 	end := c.end
 	c.mu.Unlock()
@@ -180,14 +184,12 @@ func (handler) OnMessage(s *gws.Conn, m *gws.Message) {
 	c := of(s)
 	c.yield()
 	text := m.Opcode == gws.OpcodeText
-	data := bytes.Clone(m.Bytes())
-	_ = m.Close()
-	if c.shutting.Load() {
-		return
+	if !c.shutting.Load() {
+		c.reader.inOurs = true
+		c.message(text, m.Bytes())
+		c.reader.inOurs = false
 	}
-	c.reader.inOurs = true
-	c.message(text, data)
-	c.reader.inOurs = false
+	_ = m.Close()
 }
 
 func (c *connection) yield() {
@@ -196,14 +198,15 @@ func (c *connection) yield() {
 	}
 }
 
-// message handles one inbound message. data belongs to the receiver.
+// message handles one inbound message. data is the caller's.
 func (c *connection) message(text bool, data []byte) {
 	if text && c.info.Format == wire.Msgpack {
 		c.bad(errTextOnMsgpack)
 		return
 	}
 	wait := c.spend()
-	f, err := wire.Decode(c.info.Format, data)
+	call := actors.NewCall()
+	f, err := wire.Scan(c.info.Format, call.Copy(data))
 	if err == nil && f.Kind != wire.ClientRequest {
 		err = fmt.Errorf("socka: a %s from a client", f.Kind)
 	}
@@ -226,8 +229,29 @@ func (c *connection) message(text bool, data []byte) {
 		return
 	}
 	c.reader.refused = 0
-	c.reader.number++
-	c.g.sys.Send(c.to, &actors.Call{From: c.pid, Session: c.info.Session, Number: c.reader.number, Format: c.info.Format, ID: f.ID, RPC: f.RPC, Body: f.Body})
+	call.ID, call.RPC, call.Body = f.ID, f.RPC, f.Body
+	c.add(call)
+}
+
+// add numbers a call and puts it to those that are to be sent.
+func (c *connection) add(call *actors.Call) {
+	r := &c.reader
+	r.number++
+	call.From, call.Session, call.Number, call.Format = c.pid, c.info.Session, r.number, c.info.Format
+	if r.last == nil {
+		r.first = call
+	} else {
+		r.last.Follow(call)
+	}
+	r.last = call
+}
+
+// send gives the room what was received, in one message. It comes before each read, so that no call waits for another.
+func (c *connection) send() {
+	if first := c.reader.first; first != nil {
+		c.reader.first, c.reader.last = nil, nil
+		c.g.sys.Send(c.to, first)
+	}
 }
 
 func (c *connection) unanswered() uint64 { return c.reader.number - c.answered.Load() }
@@ -267,8 +291,8 @@ func (c *connection) refuse(e wire.ErrorFrame) {
 		c.close(CloseFlood, "calls went on while none were answered", keepQueue)
 		return
 	}
-	c.reader.number++
-	c.g.sys.Send(c.to, &actors.Call{From: c.pid, Session: c.info.Session, Number: c.reader.number, Format: c.info.Format, ID: e.ID, RPC: e.RPC, Refused: &e})
+	e.ID, e.RPC = strings.Clone(e.ID), strings.Clone(e.RPC) // of a frame, whose bytes belong to somebody else
+	c.add(&actors.Call{ID: e.ID, RPC: e.RPC, Refused: &e})
 }
 
 // bad reports a malformed message.

@@ -13,6 +13,7 @@ import (
 // seen, until readBy.
 func (t *transport) Read(p []byte) (int, error) {
 	c := (*connection)(t)
+	c.send()
 	if len(c.early) > 0 {
 		n := copy(p, c.early)
 		if c.early = c.early[n:]; len(c.early) == 0 {

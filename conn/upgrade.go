@@ -70,6 +70,7 @@ func (a *Admission) upgrade(w http.ResponseWriter, _ *http.Request, s Session) (
 		g.opts.Logger.Error("the HTTP server's connection cannot be hijacked; is there a middleware that hides it?", "error", err)
 		return &Refusal{http.StatusInternalServerError, "internal error: this server cannot upgrade connections", nil}
 	}
+	c.deflate = a.deflate
 	c.use(nc, rw, a.deadline)
 	// gws gets a request of its own: it reads headers less exactly than Admit did.
 	header := http.Header{}
@@ -79,7 +80,6 @@ func (a *Admission) upgrade(w http.ResponseWriter, _ *http.Request, s Session) (
 	header.Set("Sec-WebSocket-Key", a.key)
 	if a.deflate {
 		header.Set("Sec-WebSocket-Extensions", "permessage-deflate")
-		c.deflate = true
 	}
 	c.socket, err = g.upgrader.Upgrade(hijacked{c: c}, &http.Request{Method: http.MethodGet, Header: header})
 	if err != nil {
@@ -111,6 +111,9 @@ func (c *connection) use(nc net.Conn, rw *bufio.ReadWriter, deadline time.Time) 
 	c.raw = nc
 	if t, ok := nc.(*tls.Conn); ok {
 		c.tls, c.raw = true, t.NetConn()
+	}
+	if !c.deflate {
+		c.direct = directly(nc)
 	}
 }
 

@@ -90,7 +90,7 @@ func Push[T any](ctx context.Context, to *Ref, push *contract.Push[T], v T) erro
 		}
 		t := &turn{room: r, name: "Push"}
 		t.run(func(t *turn) error {
-			t.out = append(t.out, pushRelease{name: def.Name(), msg: msg, to: r.members})
+			t.out = append(t.out, release{push: msg, name: def.Name(), to: r.members})
 			return nil
 		}, nil)
 	}})
@@ -123,7 +123,7 @@ func (to *Ref) Kick(ctx context.Context, session string, code uint16, reason str
 		}
 		t := &turn{room: r, name: "Kick", session: s}
 		t.run(func(t *turn) error {
-			t.leaving = append(t.leaving, closeRelease{to: s, msg: &actors.Close{Code: code, Reason: reason}})
+			t.leaving = append(t.leaving, departure{s, &actors.Close{Code: code, Reason: reason}})
 			return nil
 		}, nil)
 		return nil

@@ -109,14 +109,14 @@ func (r *room) ask(m *actors.Ask) {
 	t := &turn{room: r, name: m.RPC, format: m.Format, ask: m}
 	h, err := r.admit(m)
 	if err != nil {
-		r.release(askRelease{ask: m, result: r.askResult(t, m, nil, err), refused: true})
+		r.release(release{asked: &askAnswer{ask: m, result: r.askResult(t, m, nil, err), refused: true}})
 		return
 	}
 	if m.Key != "" && r.answered.seen(r, m) {
 		return
 	}
 	answer := func(t *turn, body []byte, err error) release {
-		return askRelease{ask: m, result: r.askResult(t, m, body, err)}
+		return release{asked: &askAnswer{ask: m, result: r.askResult(t, m, body, err)}}
 	}
 	if h.mode == modeAsync {
 		r.beginAsync(t, h, m.Format, m.Body, answer)
@@ -155,14 +155,14 @@ func (r *room) askResult(t *turn, m *actors.Ask, body []byte, err error) *actors
 	return result
 }
 
-// askRelease answers an Ask, and whoever has repeated it meanwhile.
-type askRelease struct {
+// askAnswer answers an Ask, and whoever has repeated it meanwhile.
+type askAnswer struct {
 	ask     *actors.Ask
 	result  *actors.AskResult
 	refused bool // it did not run, so that a repeat may
 }
 
-func (e askRelease) leave(r *room) {
+func (e *askAnswer) leave(r *room) {
 	r.reply(e.ask, e.result)
 	if e.ask.Key != "" && !e.refused {
 		r.answered.done(r, e.ask, e.result)

@@ -17,12 +17,10 @@ import (
 func Go[State, Data, Result any](t *Turn[State, Data], work func(ctx context.Context) (Result, error), then func(ctx context.Context, t *Turn[State, Data], result Result, err error) error) {
 	in := t.writing("Go")
 	w := newWork(work, func(t *turn, result Result, err error) ([]byte, error) {
-		typed := typedTurn[State, Data](t)
-		defer typed.end()
-		return nil, then(t.ctx, typed, result, err)
+		return nil, then(t.ctx, typedTurn[State, Data](t), result, err)
 	})
 	w.name, w.session, w.format = in.name+" (Go)", in.session, in.format
-	in.out = append(in.out, workRelease{w})
+	in.out = append(in.out, release{work: w})
 }
 
 // work is something slow that runs outside its room and comes back as a turn.
@@ -129,7 +127,7 @@ func (r *room) beginAsync(t *turn, h *handler, f wire.Format, body []byte, answe
 			lost := &turn{room: r, name: w.name, session: s, format: w.format}
 			return answer(lost, nil, contract.Errorf(contract.OutcomeUnknown, "the room ended before %s was answered", w.name))
 		}
-		t.out = append(t.out, workRelease{w})
+		t.out = append(t.out, release{work: w})
 		t.async = w
 		return nil
 	}, func(err error) release {
@@ -139,6 +137,6 @@ func (r *room) beginAsync(t *turn, h *handler, f wire.Format, body []byte, answe
 		if s != nil {
 			s.async = t.async
 		}
-		return nil
+		return release{}
 	})
 }

@@ -2,6 +2,7 @@ package room
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/gosocka/socka/actors"
 	"github.com/gosocka/socka/contract"
@@ -38,50 +39,88 @@ func (r *room) resume(s *session) {
 
 // handle runs one request and queues its answer.
 func (r *room) handle(s *session, m *actors.Call) {
-	t := &turn{room: r, name: m.RPC, session: s, format: s.format}
 	if m.Refused != nil {
-		r.release(answerRelease{to: s.pid, msg: &actors.Answer{Number: m.Number, Frame: wire.AppendError(nil, s.format, *m.Refused)}})
+		r.release(release{at: s.recipient, msg: refusal(m, *m.Refused)})
 		return
 	}
 	h := r.kind.handlers[m.RPC]
-	if h == nil {
+	switch {
+	case h == nil:
+		t := &turn{room: r, name: strings.Clone(m.RPC), session: s, format: s.format, stage: stageInput}
 		err := contract.Errorf(contract.UnknownCall, "Unknown call: %s", m.RPC)
-		t.stage = stageInput
 		t.report(err)
-		r.release(r.answer(t, m, h, nil, err))
-		return
+		r.release(release{at: s.recipient, msg: t.answerError(m, err)})
+	case h.mode == modeAsync:
+		t := &turn{room: r, name: h.name, session: s, format: s.format}
+		r.beginAsync(t, h, m.Format, m.Body, func(t *turn, body []byte, err error) release {
+			if err != nil {
+				return release{at: s.recipient, msg: t.answerError(m, err)}
+			}
+			a := actors.NewAnswer(m.Number)
+			a.Frame = wire.AppendResponse(a.Frame, m.Format, m.ID, m.RPC, body)
+			return release{at: s.recipient, msg: a}
+		})
+		return // which has m in hand
+	default:
+		t := r.newTurn(h.name, s)
+		t.call(h, m)
+		r.recycle(t)
 	}
-	if h.mode == modeAsync {
-		r.beginAsync(t, h, m.Format, m.Body, func(t *turn, body []byte, err error) release { return r.answer(t, m, h, body, err) })
-		return
-	}
-	t.handle(h, m.Format, m.Body, func(body []byte, err error) release { return r.answer(t, m, h, body, err) })
+	m.Release()
 }
 
-// handle runs a handler that answers within its turn.
+// call is the turn of a request that is answered within it. The output is written straight into the answer.
+func (t *turn) call(h *handler, m *actors.Call) {
+	t.read = h.mode == modeRead
+	t.remember()
+	t.begin()
+	a := actors.NewAnswer(m.Number)
+	if h.answers {
+		a.Frame = wire.OpenResponse(a.Frame, m.Format, m.ID, m.RPC)
+	}
+	frame, err := t.handleGuarded(h, m.Format, m.Body, a.Frame)
+	switch err = t.judge(err); {
+	case err != nil:
+		a = t.answerError(m, err)
+	case h.answers:
+		a.Frame = wire.CloseFrame(frame, m.Format)
+	case h.mode != modeOneWay:
+		a.Frame = wire.AppendResponse(a.Frame, m.Format, m.ID, m.RPC, nil)
+	}
+	t.out = append(t.out, release{at: t.session.recipient, msg: a})
+	t.settle(err)
+}
+
+func (t *turn) handleGuarded(h *handler, f wire.Format, body, dst []byte) (out []byte, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			t.stage = stageHandler
+			err = newPanicError(t.name, v)
+		}
+	}()
+	return h.run(t, f, body, dst)
+}
+
+// answerError makes the answer to a request that failed.
+func (t *turn) answerError(m *actors.Call, err error) *actors.Answer {
+	frame := t.room.errorFrame(t, m.Format, err)
+	frame.ID, frame.RPC = m.ID, m.RPC
+	return refusal(m, frame)
+}
+
+func refusal(m *actors.Call, frame wire.ErrorFrame) *actors.Answer {
+	return &actors.Answer{Number: m.Number, Frame: wire.AppendError(nil, m.Format, frame)}
+}
+
+// handle runs a handler that answers within its turn, for an asker.
 func (t *turn) handle(h *handler, f wire.Format, body []byte, answer func(body []byte, err error) release) {
 	t.read = h.mode == modeRead
 	t.remember()
 	var out []byte
 	t.run(func(t *turn) (err error) {
-		out, err = h.run(t, f, body)
+		out, err = h.run(t, f, body, nil)
 		return err
 	}, func(err error) release { return answer(out, err) })
-}
-
-// answer makes the one answer to a request: a response, an error, or for a one-way call that succeeded a receipt for
-// the gateway only.
-func (r *room) answer(t *turn, m *actors.Call, h *handler, body []byte, err error) release {
-	answer := &actors.Answer{Number: m.Number}
-	switch {
-	case err != nil:
-		frame := r.errorFrame(t, m.Format, err)
-		frame.ID, frame.RPC = m.ID, m.RPC
-		answer.Frame = wire.AppendError(nil, m.Format, frame)
-	case h.mode != modeOneWay:
-		answer.Frame = wire.AppendResponse(nil, m.Format, m.ID, m.RPC, body)
-	}
-	return answerRelease{to: m.From, msg: answer}
 }
 
 func (r *room) String() string { return fmt.Sprintf("room %s", r.id) }

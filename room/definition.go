@@ -196,9 +196,7 @@ func eraseHook[State, Data any](f func(context.Context, *Turn[State, Data]) erro
 		return nil
 	}
 	return func(t *turn) error {
-		typed := typedTurn[State, Data](t)
-		defer typed.end()
-		return f(t.ctx, typed)
+		return f(t.ctx, typedTurn[State, Data](t))
 	}
 }
 

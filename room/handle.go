@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync"
 
 	"github.com/gosocka/socka/contract"
 	"github.com/gosocka/socka/wire"
@@ -60,9 +61,7 @@ func HandleAsync[State, Data, In, Result, Out any](def *Definition[State, Data],
 		if err := decodeInput(t, m, f, body, &in); err != nil {
 			return nil, err
 		}
-		typed := typedTurn[State, Data](t)
-		defer typed.end()
-		do, err := begin(t.ctx, typed, in)
+		do, err := begin(t.ctx, typedTurn[State, Data](t), in)
 		if err != nil {
 			return nil, err
 		}
@@ -70,13 +69,11 @@ func HandleAsync[State, Data, In, Result, Out any](def *Definition[State, Data],
 			return nil, fmt.Errorf("room: the begin function of %s returned neither work nor an error", m.Name())
 		}
 		return newWork(do, func(t *turn, result Result, err error) ([]byte, error) {
-			typed := typedTurn[State, Data](t)
-			defer typed.end()
-			out, err := finish(t.ctx, typed, result, err)
+			out, err := finish(t.ctx, typedTurn[State, Data](t), result, err)
 			if err != nil {
 				return nil, err
 			}
-			return encodeOutput(t, m, out)
+			return encodeOutput(t, m, nil, &out)
 		}), nil
 	}}, opts)
 }
@@ -91,33 +88,40 @@ const (
 	modeAsync
 )
 
-// handler is one registered handler without its type parameters. run decodes, handles and encodes (begin instead, for
-// modeAsync).
+// handler is one registered handler without its type parameters. run decodes, handles, and appends the output (begin
+// instead, for modeAsync).
 type handler struct {
+	name        string
 	method      *contract.Method
+	answers     bool // with a body
 	mode        mode
 	allowServer bool
 	at          string // file:line of the registration
-	run         func(t *turn, f wire.Format, body []byte) ([]byte, error)
+	run         func(t *turn, f wire.Format, body, dst []byte) ([]byte, error)
 	begin       func(t *turn, f wire.Format, body []byte) (*work, error)
 }
 
-func runCall[State, Data, In, Out any](m *contract.Method, h func(context.Context, *Turn[State, Data], In) (Out, error)) func(*turn, wire.Format, []byte) ([]byte, error) {
-	return func(t *turn, f wire.Format, body []byte) ([]byte, error) {
-		var in In
-		if err := decodeInput(t, m, f, body, &in); err != nil {
+// memory is where the input and the output of a call are while it is handled. The handler has copies.
+type memory[In, Out any] struct {
+	in  In
+	out Out
+}
+
+func runCall[State, Data, In, Out any](m *contract.Method, h func(context.Context, *Turn[State, Data], In) (Out, error)) func(t *turn, f wire.Format, body, dst []byte) ([]byte, error) {
+	pool := sync.Pool{New: func() any { return new(memory[In, Out]) }}
+	return func(t *turn, f wire.Format, body, dst []byte) (_ []byte, err error) {
+		v := pool.Get().(*memory[In, Out])
+		if err := decodeInput(t, m, f, body, &v.in); err != nil {
 			return nil, err
 		}
-		typed := typedTurn[State, Data](t)
-		defer typed.end()
-		out, err := h(t.ctx, typed, in)
-		if err != nil {
+		if v.out, err = h(t.ctx, typedTurn[State, Data](t), v.in); err != nil {
 			return nil, err
 		}
-		if m.OneWay() {
-			return nil, nil
+		if dst, err = encodeOutput(t, m, dst, &v.out); err == nil {
+			*v = memory[In, Out]{}
+			pool.Put(v)
 		}
-		return encodeOutput(t, m, out)
+		return dst, err
 	}
 }
 
@@ -131,16 +135,20 @@ func decodeInput(t *turn, m *contract.Method, f wire.Format, body []byte, dst an
 	return err
 }
 
-func encodeOutput(t *turn, m *contract.Method, out any) ([]byte, error) {
-	body, err := m.EncodeOutput(t.format, out)
+// encodeOutput appends the output that out points to; nothing for a call without one.
+func encodeOutput(t *turn, m *contract.Method, dst []byte, out any) ([]byte, error) {
+	if m.OneWay() {
+		return dst, nil
+	}
+	dst, err := m.AppendOutput(dst, t.format, out)
 	if err != nil {
 		t.stage = stageOutput
 	}
-	return body, err
+	return dst, err
 }
 
 func (d *Definition[State, Data]) add(m *contract.Method, h *handler, opts []HandleOption) {
-	h.method, h.at = m, callerOutside()
+	h.name, h.method, h.answers, h.at = m.Name(), m, !m.Void() && !m.OneWay(), callerOutside()
 	for _, o := range opts {
 		o(h)
 	}

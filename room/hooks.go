@@ -129,20 +129,28 @@ func (o *observer) detach(e SessionEvent) {
 	}
 }
 
-func (o *observer) turn(e TurnEvent) {
+func (o *observer) turn(t *turn, err error) {
+	if o.Turn == nil && !o.debug() {
+		return
+	}
+	e := TurnEvent{ID: t.room.id, Name: t.name, Session: t.sessionID(), Duration: time.Since(t.began), Err: err}
 	if o.Turn != nil {
 		defer o.survive("Turn")
 		o.Turn(e)
-	} else if o.debug() {
+	} else {
 		o.log.Debug("socka: turn", "room", e.ID, "name", e.Name, "session", e.Session, "duration", e.Duration, "error", e.Err)
 	}
 }
 
-func (o *observer) push(e PushEvent) {
+func (o *observer) push(r *room, p *release) {
+	if o.Push == nil && !o.debug() {
+		return
+	}
+	e := PushEvent{ID: r.id, Name: p.name, Sessions: len(p.to), Bytes: max(len(p.push.Frames[0]), len(p.push.Frames[1]))}
 	if o.Push != nil {
 		defer o.survive("Push")
 		o.Push(e)
-	} else if o.debug() {
+	} else {
 		o.log.Debug("socka: push", "room", e.ID, "name", e.Name, "sessions", e.Sessions, "bytes", e.Bytes)
 	}
 }

@@ -74,7 +74,7 @@ func (r *room) close(why *actors.Close) {
 		wasGone := s.gone
 		r.remove(s)
 		if !wasGone {
-			r.release(closeRelease{to: s, msg: why})
+			r.release(release{at: s.recipient, msg: why})
 		}
 	}
 	r.deactivate()

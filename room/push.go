@@ -82,7 +82,7 @@ func (t *turn) push(def *contract.PushDef, v any, to []*session) {
 		return
 	}
 	if len(to) > 0 {
-		t.out = append(t.out, pushRelease{name: def.Name(), msg: msg, to: to})
+		t.out = append(t.out, release{push: msg, name: def.Name(), to: to})
 	}
 }
 

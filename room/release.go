@@ -4,38 +4,74 @@ import (
 	"github.com/gosocka/socka/actors"
 )
 
-// release is one thing that a turn causes outside its room: a push, an answer, a close, the start of work. It waits in
-// the room's queue until it may leave.
-type release interface {
-	leave(r *room)
+// release is one thing that a turn causes outside its room. It waits in the room's queue until it may leave. One of its
+// groups of fields is set.
+type release struct {
+	push *actors.Push // goes to members
+	name string
+	to   []*session
+
+	msg any // *actors.Answer or *actors.Close, goes to at
+	at  recipient
+
+	work  *work // starts
+	asked *askAnswer
+
+	turn uint64 // which caused it
+}
+
+// none is what a turn releases that answers nobody.
+func (e *release) none() bool {
+	return e.push == nil && e.msg == nil && e.work == nil && e.asked == nil
+}
+
+func (e *release) leave(r *room) {
+	switch {
+	case e.push != nil:
+		for _, s := range e.to {
+			r.send(s.recipient, e.push)
+		}
+		r.server.hooks.push(r, e)
+	case e.msg != nil:
+		r.send(e.at, e.msg)
+	case e.work != nil:
+		r.start(e.work)
+	case e.asked != nil:
+		e.asked.leave(r)
+	}
 }
 
 // releaseQueue holds what turns have caused, in turn order. An entry leaves once its turn and all earlier ones are
 // durable. Everything that a room sends goes through it; there is no other way out.
 type releaseQueue struct {
 	entries []release
-	turns   []uint64 // turns[i] is the turn of entries[i]
 }
 
 func (q *releaseQueue) add(turn uint64, out []release) {
-	for _, e := range out {
-		q.entries = append(q.entries, e)
-		q.turns = append(q.turns, turn)
+	for i := range out {
+		out[i].turn = turn
 	}
+	q.entries = append(q.entries, out...)
 }
 
 // durable lets go of what turns up to and including turn have caused. State lives in memory only, so a turn is durable
 // as soon as it has succeeded.
 func (q *releaseQueue) durable(turn uint64, r *room) {
 	n := 0
-	for n < len(q.entries) && q.turns[n] <= turn {
+	for n < len(q.entries) && q.entries[n].turn <= turn {
 		q.entries[n].leave(r)
-		q.entries[n] = nil
 		n++
 	}
-	q.entries = append(q.entries[:0], q.entries[n:]...)
-	q.turns = append(q.turns[:0], q.turns[n:]...)
+	rest := copy(q.entries, q.entries[n:])
+	clear(q.entries[rest:])
+	q.entries = q.entries[:rest]
+	if cap(q.entries) > keepReleases && rest == 0 {
+		q.entries = nil
+	}
 }
+
+// keepReleases is the room for entries that an empty queue holds on to.
+const keepReleases = 4
 
 // release lets something go that is a turn of its own: an answer or a close that needs no code of the application.
 func (r *room) release(out ...release) {
@@ -43,36 +79,3 @@ func (r *room) release(out ...release) {
 	r.releases.add(r.turns, out)
 	r.releases.durable(r.turns, r)
 }
-
-type pushRelease struct {
-	name string
-	msg  *actors.Push
-	to   []*session
-}
-
-func (e pushRelease) leave(r *room) {
-	for _, s := range e.to {
-		r.server.system.Send(s.pid, e.msg)
-	}
-	r.server.hooks.push(PushEvent{ID: r.id, Name: e.name, Sessions: len(e.to), Bytes: max(len(e.msg.Frames[0]), len(e.msg.Frames[1]))})
-}
-
-type answerRelease struct {
-	to  *actors.PID
-	msg any // *actors.Answer, or *actors.Close to a connection that has no session
-}
-
-func (e answerRelease) leave(r *room) { r.server.system.Send(e.to, e.msg) }
-
-type closeRelease struct {
-	to  *session
-	msg *actors.Close
-}
-
-func (e closeRelease) leave(r *room) {
-	r.server.system.Send(e.to.pid, e.msg)
-}
-
-type workRelease struct{ w *work }
-
-func (e workRelease) leave(r *room) { r.start(e.w) }

@@ -37,7 +37,9 @@ type room struct {
 	leaving departures
 
 	turns    uint64
+	spare    *turn // for the next one
 	releases releaseQueue
+	outlet   outlet
 	works    map[*work]struct{} // started and not yet finished
 	answered answeredAsks
 	panics   []time.Time // of the last turns that panicked
@@ -207,12 +209,12 @@ func (r *room) unchanged() bool {
 
 func (r *room) attach(m *actors.Attach) {
 	if r.server.closed.Load() { // it was on its way when Shutdown told the rooms to close
-		r.release(answerRelease{to: m.From, msg: goingAway()})
+		r.release(release{at: recipient{pid: m.From}, msg: goingAway()})
 		return
 	}
 	in := m.Data.(entrant)
 	if !r.active && !in.create {
-		r.release(answerRelease{to: m.From, msg: &actors.Close{Code: conn.CloseUnavailable, Reason: "the room has just ended; connect again"}})
+		r.release(release{at: recipient{pid: m.From}, msg: &actors.Close{Code: conn.CloseUnavailable, Reason: "the room has just ended; connect again"}})
 		return
 	}
 	if err := r.open(nil); err != nil {
@@ -221,10 +223,11 @@ func (r *room) attach(m *actors.Attach) {
 	}
 	if r.kind.maxSessions > 0 && len(r.members) >= r.kind.maxSessions {
 		reason := fmt.Sprintf("%s: the room is full (%d sessions)", contract.ResourceExhausted, r.kind.maxSessions)
-		r.release(answerRelease{to: m.From, msg: &actors.Close{Code: conn.CloseRoomFull, Reason: reason}})
+		r.release(release{at: recipient{pid: m.From}, msg: &actors.Close{Code: conn.CloseRoomFull, Reason: reason}})
 		return
 	}
-	s := &session{id: m.Session, pid: m.From, format: m.Format, addr: m.Addr, attachedAt: time.Now()}
+	at := recipient{m.From, r.server.system.Holder(m.From)}
+	s := &session{recipient: at, id: m.Session, format: m.Format, addr: m.Addr, attachedAt: time.Now()}
 	s.public = r.kind.newSession(s, in.data)
 	r.sessions[s.id] = s
 	r.setMembers(append(r.members[:len(r.members):len(r.members)], s))
@@ -238,7 +241,7 @@ func (r *room) attach(m *actors.Attach) {
 			} else {
 				r.attached(s)
 			}
-			return nil
+			return release{}
 		})
 		if failed != nil {
 			r.refuse(m, failed)
@@ -272,7 +275,7 @@ func (r *room) refuse(m *actors.Attach, err error) {
 	if frame.Code != "" {
 		reason = frame.Code + ": " + reason
 	}
-	r.release(answerRelease{to: m.From, msg: &actors.Close{Code: code, Reason: reason}})
+	r.release(release{at: recipient{pid: m.From}, msg: &actors.Close{Code: code, Reason: reason}})
 }
 
 // has says whether a session is of this room and there to be sent to. Of another room's it reads nothing that changes.

@@ -4,7 +4,6 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/gosocka/socka/actors"
 	"github.com/gosocka/socka/wire"
 )
 
@@ -30,8 +29,8 @@ func (s *Session[Data]) Connected() bool { return !s.s.gone && !s.s.lost }
 
 // session is the room's side of a session, without type parameters. Only the room's turns touch it.
 type session struct {
+	recipient
 	id         string
-	pid        *actors.PID
 	format     wire.Format
 	addr       netip.Addr
 	attachedAt time.Time

@@ -48,7 +48,7 @@ func (t *Turn[State, Data]) Close(s *Session[Data], code uint16, reason string) 
 	if code == 0 {
 		code = conn.CloseKicked
 	}
-	in.leaving = append(in.leaving, closeRelease{to: s.s, msg: &actors.Close{Code: code, Reason: reason}})
+	in.leaving = append(in.leaving, departure{s.s, &actors.Close{Code: code, Reason: reason}})
 }
 
 // CloseRoom ends the room after this turn if it succeeds: OnDetach runs for every session, all connections close with
@@ -77,12 +77,13 @@ func (t *Turn[State, Data]) writing(what string) *turn {
 	return in
 }
 
-// typedTurn gives the handler's view of a turn. The caller ends it.
+// typedTurn gives the handler's view of a turn, which ends with the turn.
 func typedTurn[State, Data any](t *turn) *Turn[State, Data] {
 	typed := &Turn[State, Data]{State: t.room.state.(*State), t: t}
 	if t.session != nil {
 		typed.Session = t.session.public.(*Session[Data])
 	}
+	t.view = typed
 	return typed
 }
 
@@ -106,51 +107,98 @@ type turn struct {
 	read    bool
 	ask     *actors.Ask // what it answers, if it answers an Ask: somebody waits for it
 	ctx     *turnContext
+	view    interface{ end() } // the handler's
 	began   time.Time
 
 	stage   stage
-	out     []release      // what leaves if the turn succeeds, in order
-	leaving []closeRelease // sessions closed by this turn
-	closing *actors.Close  // the room is to end
-	invalid error          // the first push that did not pass its schema; fails the turn
-	async   *work          // begun by the begin turn of an async call
-	before  []byte         // the image of before a read-only turn, when turns are checked
+	out     []release     // what leaves if the turn succeeds, in order
+	leaving []departure   // sessions closed by this turn
+	closing *actors.Close // the room is to end
+	invalid error         // the first push that did not pass its schema; fails the turn
+	async   *work         // begun by the begin turn of an async call
+	before  []byte        // the image of before a read-only turn, when turns are checked
+}
+
+// departure is a session that a turn closes, and how.
+type departure struct {
+	s   *session
+	msg *actors.Close
+}
+
+// newTurn makes a turn that has ended when its caller recycles it.
+func (r *room) newTurn(name string, s *session) *turn {
+	t := r.spare
+	if r.spare = nil; t == nil {
+		t = new(turn)
+	}
+	t.room, t.name, t.session, t.format = r, name, s, s.format
+	return t
+}
+
+// recycle keeps the memory of a turn that nobody has in hand any more.
+func (r *room) recycle(t *turn) {
+	clear(t.out)
+	*t = turn{out: t.out[:0]}
+	if cap(t.out) <= keepReleases {
+		r.spare = t
+	}
 }
 
 // run runs f as one turn and settles it: outputs go to the release queue if f succeeded and are dropped if not. after,
 // if not nil, adds what is sent in either case, behind the turn's own outputs: the answer.
 func (t *turn) run(f func(t *turn) error, after func(err error) release) {
-	r := t.room
-	t.began = time.Now()
-	t.ctx = r.newTurnContext(t.began, t.ask)
-	err := t.guard(f)
-	if err == nil && t.invalid != nil {
-		t.stage, err = stageOutput, t.invalid
-	}
-	t.ctx.end()
-	if r.server.opts.CheckTurns {
-		err = r.checkTurn(t, err)
-	}
-	if err != nil {
-		t.out, t.leaving, t.closing = nil, nil, nil
-		t.report(err)
-	}
+	t.begin()
+	err := t.judge(t.guard(f))
 	if after != nil {
-		if e := after(err); e != nil {
+		if e := after(err); !e.none() {
 			t.out = append(t.out, e)
 		}
 	}
-	for _, e := range t.leaving {
-		e.to.gone = true
-		t.out = append(t.out, e)
+	t.settle(err)
+}
+
+func (t *turn) begin() {
+	t.began = time.Now()
+	t.ctx = t.room.newTurnContext(t.began, t.ask)
+	t.room.outlet.begin(t.began)
+}
+
+// judge ends the application's part of a turn and says what came of it, given what the application says.
+func (t *turn) judge(err error) error {
+	if err == nil && t.invalid != nil {
+		t.stage, err = stageOutput, t.invalid
 	}
-	r.server.hooks.turn(TurnEvent{ID: r.id, Name: t.name, Session: t.sessionID(), Duration: time.Since(t.began), Err: err})
+	if t.view != nil {
+		t.view.end()
+	}
+	t.ctx.end()
+	if t.room.server.opts.CheckTurns {
+		err = t.room.checkTurn(t, err)
+	}
+	if err != nil {
+		t.out, t.leaving, t.closing = t.out[:0], nil, nil
+		t.report(err)
+	}
+	return err
+}
+
+// settle does what a turn has caused.
+func (t *turn) settle(err error) {
+	r := t.room
+	for _, d := range t.leaving {
+		d.s.gone = true
+		t.out = append(t.out, release{at: d.s.recipient, msg: d.msg})
+	}
+	r.server.hooks.turn(t, err)
 	r.release(t.out...)
-	for _, e := range t.leaving {
-		r.leave(e.to)
+	for _, d := range t.leaving {
+		r.leave(d.s)
 	}
 	if t.closing != nil {
 		r.end(t.closing)
+	}
+	if err == nil {
+		return
 	}
 	if _, panicked := err.(*PanicError); panicked {
 		r.panicked()

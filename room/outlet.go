@@ -1,0 +1,105 @@
+package room
+
+import (
+	"sync"
+	"time"
+
+	"github.com/gosocka/socka/actors"
+)
+
+// recipient is a connection as its room sends to it.
+type recipient struct {
+	pid    *actors.PID
+	holder actors.Holder // behind pid, if it can hold
+}
+
+// outlet lets what one run of the mailbox sends leave together: each connection gets it with one write. What a run of one
+// message sends leaves at once. In a longer one it waits for the end of the run, but no longer than holdTurns turns or
+// about holdTime, also if a turn takes long.
+type outlet struct {
+	turns int       // begun since the first that sent what is held
+	since time.Time // when the second of these began
+
+	mu      sync.Mutex // the timer flushes too
+	holders []actors.Holder
+	timer   *time.Timer
+	armed   bool // it will fire
+}
+
+const (
+	holdTurns = 64
+	holdTime  = time.Millisecond
+	// keepHolders is the room for connections that an outlet without any holds on to.
+	keepHolders = 8
+)
+
+// send gives a connection a message that may be held.
+func (r *room) send(to recipient, msg any) {
+	if to.holder == nil {
+		r.server.system.Send(to.pid, msg)
+		return
+	}
+	if to.holder.Hold(msg) {
+		o := &r.outlet
+		o.mu.Lock()
+		o.holders = append(o.holders, to.holder)
+		o.mu.Unlock()
+	}
+}
+
+// begin is called when a turn begins.
+func (o *outlet) begin(now time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.holders) == 0 {
+		o.turns = 0
+		return
+	}
+	switch o.turns++; {
+	case o.turns == 1:
+		o.since = now
+		if !o.armed {
+			o.arm()
+		}
+	case o.turns >= holdTurns, now.Sub(o.since) >= holdTime:
+		o.flushLocked()
+	}
+}
+
+// arm sets the timer, for the case that a turn takes long.
+func (o *outlet) arm() {
+	o.armed = true
+	if o.timer == nil {
+		o.timer = time.AfterFunc(holdTime, o.late)
+	} else {
+		o.timer.Reset(holdTime)
+	}
+}
+
+func (o *outlet) late() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.armed = false
+	o.flushLocked()
+}
+
+// flush lets everything go.
+func (o *outlet) flush() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.flushLocked()
+}
+
+func (o *outlet) flushLocked() {
+	for _, h := range o.holders {
+		h.Flush()
+	}
+	clear(o.holders)
+	o.turns = 0
+	if o.holders = o.holders[:0]; cap(o.holders) > keepHolders {
+		o.holders = nil
+	}
+}
+
+// Idle implements actors.Idler.
+func (r *room) Idle() { r.outlet.flush() }
