@@ -28,12 +28,12 @@ type connection struct {
 	pid  *actors.PID
 
 	nc          net.Conn
-	raw         net.Conn // nc, or what is under it if it is a tls.Conn, whose Close may block
-	socket      *gws.Conn
+	raw         net.Conn  // nc, or what is under it if it is a tls.Conn, whose Close may block
+	socket      *gws.Conn // only with permessage-deflate
 	tls         bool
 	deflate     bool
 	handshakeBy time.Time
-	early       []byte // input that the HTTP server had read already
+	early       []byte // input that the HTTP server had read already, with permessage-deflate
 	open        bool   // the handshake is over; before the first goroutine starts
 
 	index   int     // in the gateway's table, under its lock
@@ -71,9 +71,6 @@ type connection struct {
 // process is the connection as rooms see it.
 type process connection
 
-// transport is the connection as gws sees it: a net.Conn.
-type transport connection
-
 func newConnection(g *Gateway, addr netip.Addr, s Session) *connection {
 	c := &connection{
 		g:    g,
@@ -82,6 +79,7 @@ func newConnection(g *Gateway, addr netip.Addr, s Session) *connection {
 		out:  outbox{limit: g.opts.OutboxBytes},
 	}
 	c.flushFunc = c.flush
+	c.reader.parser.limit = g.opts.MaxMessageBytes
 	now := time.Now()
 	c.watched.heard = now
 	c.reader.tokens, c.reader.refilled = float64(g.opts.CallBurst), now

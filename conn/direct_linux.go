@@ -1,6 +1,8 @@
 package conn
 
 import (
+	"errors"
+	"io"
 	"net"
 	"os"
 	"syscall"
@@ -61,4 +63,48 @@ func (a *attempt) write(to syscall.RawConn, p []byte) (int, error) {
 		return a.n, nil
 	}
 	return 0, &net.OpError{Op: "write", Net: "tcp", Err: os.NewSyscallError("write", a.errno)}
+}
+
+// readReady reads from a socket of which the runtime says when there is something to read. While it waits it needs no
+// buffer.
+func (c *connection) readReady() {
+	if c.parse() { // what came with the handshake
+		return
+	}
+	ready := c.onReadable
+	for {
+		err := c.direct.Read(ready)
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) || !c.noticeClosing() {
+			c.reader.err = err
+			return
+		}
+	}
+}
+
+// onReadable reads until there is nothing left, for now (false) or for ever.
+func (c *connection) onReadable(fd uintptr) bool {
+	for {
+		p := c.reader.input.space()
+		n, _, errno := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
+		switch {
+		case errno == syscall.EINTR:
+		case errno == syscall.EAGAIN:
+			c.reader.input.rest()
+			return false
+		case errno != 0:
+			c.reader.err = &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", errno)}
+			return true
+		case n == 0:
+			c.reader.err = io.EOF
+			return true
+		default:
+			c.hear(int(n))
+			if c.parse() {
+				return true
+			}
+		}
+	}
 }

@@ -16,3 +16,5 @@ type attempt struct{}
 func (*attempt) init() {}
 
 func (*attempt) write(syscall.RawConn, []byte) (int, error) { return 0, errors.ErrUnsupported }
+
+func (c *connection) readReady() { c.readBlocking() }

@@ -68,7 +68,7 @@ func NewGateway(sys *actors.System, opts *Options) (*Gateway, error) {
 		ParallelGolimit:     1,
 		ReadMaxPayloadSize:  resolved.MaxMessageBytes,
 		WriteMaxPayloadSize: mostMessageBytes,
-		ReadBufferSize:      readBufferSize,
+		ReadBufferSize:      4 << 10,
 		CheckUtf8Enabled:    true,
 		HandshakeTimeout:    resolved.HandshakeTimeout,
 		NewSession:          func() gws.SessionStorage { return nil }, // the handler finds its connection through the transport
@@ -77,9 +77,6 @@ func NewGateway(sys *actors.System, opts *Options) (*Gateway, error) {
 	})
 	return g, nil
 }
-
-// readBufferSize is what one connection reads at once, and most of its memory while it is idle.
-const readBufferSize = 4 << 10
 
 // reserve takes a place, or says why there is none.
 func (g *Gateway) reserve(addr netip.Addr) *Refusal {

@@ -1,7 +1,6 @@
 package conn
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -13,15 +12,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lxzan/gws"
-
 	"github.com/gosocka/socka/actors"
 	"github.com/gosocka/socka/wire"
 )
 
 const (
-	// yieldEvery is how many frames a connection is served before others get their turn: gws reads on as long as
-	// there is input.
+	// yieldEvery is how many frames a connection is served before others get their turn.
 	yieldEvery = 64
 	// floodMalformed is how many malformed messages without a good one between them close a connection.
 	floodMalformed = 100
@@ -48,7 +44,9 @@ type reader struct {
 	first    *actors.Call // received and not yet sent to the room
 	last     *actors.Call
 	detached bool
-	inOurs   bool // a handler of ours runs, not gws
+	inOurs   bool // code of ours runs, not gws
+	input    input
+	parser   inbound
 
 	frames    int
 	tokens    float64
@@ -85,25 +83,35 @@ func (c *connection) run() {
 	c.gone()
 }
 
-// readLoop lets gws read until the peer's close frame, a fault or the end of the stream. gws panics on a frame whose
-// length has the highest bit set; whatever it panics on, it is the peer's frame that did it.
+// readLoop reads until the peer's close frame, a fault or the end of the stream.
 func (c *connection) readLoop() {
 	defer func() {
-		v := recover()
-		switch {
-		case v == nil:
-		case c.reader.inOurs:
-			c.g.opts.Logger.Error("panic in a connection", "session", c.info.Session, "panic", v, "stack", string(debug.Stack()))
-			c.mu.Lock()
-			c.closeLocked(CloseInfo{Code: CloseInternal, Reason: "internal error", Err: fmt.Errorf("conn: panic: %v", v)}, keepQueue)
-			c.mu.Unlock()
-		default:
-			c.mu.Lock()
-			c.closeLocked(CloseInfo{Code: CloseProtocolError, Reason: "protocol error", Err: fmt.Errorf("conn: impossible frame: %v", v)}, keepQueue)
-			c.mu.Unlock()
+		if v := recover(); v != nil {
+			c.panicked(v)
 		}
 	}()
-	c.socket.ReadLoop()
+	switch {
+	case c.deflate:
+		c.socket.ReadLoop()
+	case c.direct != nil:
+		c.readReady()
+	default:
+		c.readBlocking()
+	}
+}
+
+// panicked ends a connection whose reader panicked: by a fault of ours, or of gws, which panics on a frame whose length has
+// the highest bit set. Whatever gws panics on, it is the peer's frame that did it.
+func (c *connection) panicked(v any) {
+	end := CloseInfo{Code: CloseInternal, Reason: "internal error", Err: fmt.Errorf("conn: panic: %v", v)}
+	if c.deflate && !c.reader.inOurs {
+		end = CloseInfo{Code: CloseProtocolError, Reason: "protocol error", Err: fmt.Errorf("conn: impossible frame: %v", v)}
+	} else {
+		c.g.opts.Logger.Error("panic in a connection", "session", c.info.Session, "panic", v, "stack", string(debug.Stack()))
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closeLocked(end, keepQueue)
 }
 
 // drain throws input away until the peer closes its side or readBy. Closing a TCP socket with unread input would reset it,
@@ -147,51 +155,7 @@ func (c *connection) detach() {
 	c.g.sys.Send(c.to, &actors.Detach{From: c.pid, Session: c.info.Session, Code: end.Code, Reason: end.Reason})
 }
 
-// handler receives gws's events, for all connections.
-type handler struct{}
-
-func of(s *gws.Conn) *connection { return (*connection)(s.NetConn().(*transport)) }
-
-func (handler) OnOpen(*gws.Conn) {}
-
-// OnClose learns what the peer's close frame said.
-func (handler) OnClose(s *gws.Conn, err error) {
-	var said *gws.CloseError
-	if !errors.As(err, &said) {
-		return
-	}
-	c := of(s)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.peerSaid = true
-	if c.end.ByPeer {
-		c.end.Code, c.end.Reason = said.Code, string(bytes.ToValidUTF8(said.Reason, []byte("\uFFFD")))
-		if said.Code == 0 {
-			c.end.Code = closeNoStatus
-		}
-	}
-}
-
-func (handler) OnPing(s *gws.Conn, payload []byte) {
-	c := of(s)
-	c.yield()
-	c.pong(payload)
-}
-
-func (handler) OnPong(s *gws.Conn, _ []byte) { of(s).yield() }
-
-func (handler) OnMessage(s *gws.Conn, m *gws.Message) {
-	c := of(s)
-	c.yield()
-	text := m.Opcode == gws.OpcodeText
-	if !c.shutting.Load() {
-		c.reader.inOurs = true
-		c.message(text, m.Bytes())
-		c.reader.inOurs = false
-	}
-	_ = m.Close()
-}
-
+// yield lets others have their turn once in a while: a connection is read as long as there is input.
 func (c *connection) yield() {
 	if c.reader.frames++; c.reader.frames%yieldEvery == 0 {
 		runtime.Gosched()

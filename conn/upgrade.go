@@ -2,7 +2,10 @@ package conn
 
 import (
 	"bufio"
+	"bytes"
+	"crypto/sha1"
 	"crypto/tls"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -72,16 +75,11 @@ func (a *Admission) upgrade(w http.ResponseWriter, _ *http.Request, s Session) (
 	}
 	c.deflate = a.deflate
 	c.use(nc, rw, a.deadline)
-	// gws gets a request of its own: it reads headers less exactly than Admit did.
-	header := http.Header{}
-	header.Set("Connection", "Upgrade")
-	header.Set("Upgrade", "websocket")
-	header.Set("Sec-WebSocket-Version", "13")
-	header.Set("Sec-WebSocket-Key", a.key)
-	if a.deflate {
-		header.Set("Sec-WebSocket-Extensions", "permessage-deflate")
+	if c.deflate {
+		err = c.acceptWithGws(a.key)
+	} else {
+		err = c.accept(a.key)
 	}
-	c.socket, err = g.upgrader.Upgrade(hijacked{c: c}, &http.Request{Method: http.MethodGet, Header: header})
 	if err != nil {
 		_ = nc.Close()
 		return fmt.Errorf("conn: answering the handshake: %w", err)
@@ -100,13 +98,40 @@ func (a *Admission) upgrade(w http.ResponseWriter, _ *http.Request, s Session) (
 	return nil
 }
 
+// accept answers the handshake (RFC 6455 section 4.2.2).
+func (c *connection) accept(key string) error {
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	_ = c.nc.SetDeadline(c.handshakeBy)
+	_, err := c.nc.Write([]byte("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+		"Sec-WebSocket-Accept: " + base64.StdEncoding.EncodeToString(sum[:]) + "\r\n\r\n"))
+	_ = c.nc.SetDeadline(time.Time{})
+	return err
+}
+
+// acceptWithGws has gws answer a handshake with permessage-deflate.
+func (c *connection) acceptWithGws(key string) (err error) {
+	// gws gets a request of its own: it reads headers less exactly than Admit did.
+	header := http.Header{}
+	header.Set("Connection", "Upgrade")
+	header.Set("Upgrade", "websocket")
+	header.Set("Sec-WebSocket-Version", "13")
+	header.Set("Sec-WebSocket-Key", key)
+	header.Set("Sec-WebSocket-Extensions", "permessage-deflate")
+	c.socket, err = c.g.upgrader.Upgrade(hijacked{c: c}, &http.Request{Method: http.MethodGet, Header: header})
+	return err
+}
+
 // use gives a new connection its socket.
 func (c *connection) use(nc net.Conn, rw *bufio.ReadWriter, deadline time.Time) {
 	c.nc = nc
 	c.handshakeBy = deadline
 	if n := rw.Reader.Buffered(); n > 0 { // the client wrote on before it had the answer
 		early, _ := rw.Reader.Peek(n)
-		c.early = append([]byte(nil), early...)
+		if c.deflate {
+			c.early = bytes.Clone(early)
+		} else {
+			c.reader.input = input{buf: bytes.Clone(early), n: n}
+		}
 	}
 	c.raw = nc
 	if t, ok := nc.(*tls.Conn); ok {

@@ -1,13 +1,66 @@
 package conn
 
 import (
+	"bytes"
 	"errors"
 	"net"
 	"os"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/lxzan/gws"
 )
+
+// This file has what connections with permessage-deflate need: gws answers their handshake, reads and inflates what comes
+// in and deflates what goes out. It writes into our hands, see transport.Write. All others are read by inbound.
+
+// handler receives gws's events, for all connections.
+type handler struct{}
+
+func of(s *gws.Conn) *connection { return (*connection)(s.NetConn().(*transport)) }
+
+func (handler) OnOpen(*gws.Conn) {}
+
+// OnClose learns what the peer's close frame said.
+func (handler) OnClose(s *gws.Conn, err error) {
+	var said *gws.CloseError
+	if !errors.As(err, &said) {
+		return
+	}
+	c := of(s)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.peerSaid = true
+	if c.end.ByPeer {
+		c.end.Code, c.end.Reason = said.Code, string(bytes.ToValidUTF8(said.Reason, []byte("\uFFFD")))
+		if said.Code == 0 {
+			c.end.Code = closeNoStatus
+		}
+	}
+}
+
+func (handler) OnPing(s *gws.Conn, payload []byte) {
+	c := of(s)
+	c.yield()
+	c.pong(payload)
+}
+
+func (handler) OnPong(s *gws.Conn, _ []byte) { of(s).yield() }
+
+func (handler) OnMessage(s *gws.Conn, m *gws.Message) {
+	c := of(s)
+	c.yield()
+	text := m.Opcode == gws.OpcodeText
+	if !c.shutting.Load() {
+		c.reader.inOurs = true
+		c.message(text, m.Bytes())
+		c.reader.inOurs = false
+	}
+	_ = m.Close()
+}
+
+// transport is the connection as gws sees it: a net.Conn.
+type transport connection
 
 // Read is gws's way to the socket. While the connection closes it keeps gws reading, so that the peer's close frame is
 // seen, until readBy.
@@ -71,30 +124,20 @@ func (c *connection) closeByGws(code uint16, reason string) {
 	if c.reader.err != nil {
 		return // the stream broke: gws says good-bye to nobody
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closing {
-		return
-	}
-	tooBig := "a message is larger than " + strconv.Itoa(c.g.opts.MaxMessageBytes) + " bytes"
-	switch code {
-	case CloseProtocolError:
-		reason = "protocol error"
-	case CloseInvalidData:
-		reason = "text is not UTF-8"
-	case CloseMessageTooBig:
-		reason = tooBig
-	case CloseInternal: // what gws makes of every failure to decompress
-		if strings.Contains(reason, "too large") {
-			code, reason = CloseMessageTooBig, tooBig
-		} else {
-			code, reason = CloseInvalidData, "message cannot be decompressed"
-		}
+	switch {
+	case code == CloseInternal && strings.Contains(reason, "too large"): // what gws makes of every failure to decompress
+		c.fault(CloseMessageTooBig, "", nil)
+	case code == CloseInternal:
+		c.fault(CloseInvalidData, "message cannot be decompressed", nil)
+	case code == CloseProtocolError, code == CloseInvalidData, code == CloseMessageTooBig:
+		c.fault(code, "", nil)
 	default: // the answer to the peer's close frame; OnClose puts in what the peer said
-		c.endLocked(CloseInfo{Code: code, ByPeer: true}, dropQueue, newCloseFrame(code, ""))
-		return
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if !c.closing {
+			c.endLocked(CloseInfo{Code: code, ByPeer: true}, dropQueue, newCloseFrame(code, ""))
+		}
 	}
-	c.closeLocked(CloseInfo{Code: code, Reason: reason, Err: errors.New("conn: " + reason)}, keepQueue)
 }
 
 // Close is called by gws after its close frame: the connection closes in its own time. Only a handshake is ended by it.
