@@ -55,7 +55,11 @@ func FuzzAcceptedBodies(f *testing.F) {
 		if !raw {
 			text = generateBody(fromBytes(b), typ)
 		}
-		if _, err := checkAccepted(typ, text); err != nil {
+		_, err := checkAccepted(typ, text)
+		if err == nil {
+			err = checkCodec(typ, text)
+		}
+		if err != nil {
 			t.Fatalf("type %s\nbody %q\n%v", typ, text, err)
 		}
 	})
@@ -64,12 +68,15 @@ func FuzzAcceptedBodies(f *testing.F) {
 // TestAcceptedBodies is the fuzz test over fixed seeds, with a count of both
 // outcomes: a generator that only makes refused bodies would prove nothing.
 func TestAcceptedBodies(t *testing.T) {
-	accepted, refused, fast := 0, 0, 0
+	accepted, refused, fast, read := 0, 0, 0, 0
 	for n := range uint16(400) {
 		typ := generatedType(n)
 		for seed := range uint64(25) {
 			text := generateBody(seeded(uint64(n)<<32|seed), typ)
 			ok, err := checkAccepted(typ, text)
+			if err == nil {
+				err = checkCodec(typ, text)
+			}
 			if err != nil {
 				t.Fatalf("type %d %s\nbody %q\n%v", n, typ, text, err)
 			}
@@ -78,15 +85,21 @@ func TestAcceptedBodies(t *testing.T) {
 				s, _ := schemaOfType(typ)
 				if tree, _ := wire.Parse(wire.JSON, text); s.(*compiled).fast != nil && s.(*compiled).fast.accept(tree) {
 					fast++
+					if b, _ := bodyTypeOf(typ); b.fast != nil && b.fast.Decode(wire.JSON, text, reflect.New(typ).Interface()) {
+						read++
+					}
 				}
 			} else {
 				refused++
 			}
 		}
 	}
-	t.Logf("%d bodies accepted, %d of them at once, %d refused", accepted, fast, refused)
+	t.Logf("%d bodies accepted, %d of them at once, %d while they were read, %d refused", accepted, fast, read, refused)
 	if fast < accepted/2 {
 		t.Error("the acceptor is sure of too little")
+	}
+	if read < fast/3 {
+		t.Error("the codec is sure of too little")
 	}
 	if accepted < 1000 || refused < 1000 {
 		t.Errorf("the generator is one-sided: %d accepted, %d refused", accepted, refused)

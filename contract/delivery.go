@@ -67,7 +67,7 @@ func (p *PushDef) findKey() error {
 	if p.delivery.field == "" {
 		return nil
 	}
-	t := p.typ
+	t := p.body.typ
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
@@ -79,7 +79,7 @@ func (p *PushDef) findKey() error {
 			}
 		}
 	}
-	return fmt.Errorf("delivery is %s, but the payload %s has no field of that name on the wire", p.delivery, p.typ)
+	return fmt.Errorf("delivery is %s, but the payload %s has no field of that name on the wire", p.delivery, p.body.typ)
 }
 
 // Key returns the key under which v, a value of Type, is the latest: of two
@@ -89,7 +89,7 @@ func (p *PushDef) Key(v any) (string, error) {
 	if p.keyIndex == nil {
 		return "", nil
 	}
-	if err := checkType(v, p.typ); err != nil {
+	if err := checkType(v, p.body.typ); err != nil {
 		return "", err
 	}
 	rv := reflect.ValueOf(v)

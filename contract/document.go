@@ -77,17 +77,17 @@ func (c *Contract) JSONSchema() []byte {
 	for _, m := range c.Methods() {
 		d := documentedCall{Doc: m.doc, OneWay: m.oneWay}
 		at := "/calls/" + escapeStep.Replace(m.name)
-		if m.in != noneType {
-			d.Input = g.side(m.in, m.inSchema, at+"/input")
+		if m.in.typ != noneType {
+			d.Input = g.side(m.in.typ, m.in.schema, at+"/input")
 		}
-		if m.out != noneType {
-			d.Output = g.side(m.out, m.outSchema, at+"/output")
+		if !m.Void() {
+			d.Output = g.side(m.out.typ, m.out.schema, at+"/output")
 		}
 		doc.Calls = append(doc.Calls, entry{m.name, d})
 	}
 	for _, p := range c.Pushes() {
 		d := documentedPush{Doc: p.doc, Delivery: p.delivery.String()}
-		d.Payload = g.side(p.typ, p.schema, "/pushes/"+escapeStep.Replace(p.name)+"/payload")
+		d.Payload = g.side(p.body.typ, p.body.schema, "/pushes/"+escapeStep.Replace(p.name)+"/payload")
 		doc.Pushes = append(doc.Pushes, entry{p.name, d})
 	}
 	names := g.name()

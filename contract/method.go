@@ -93,18 +93,16 @@ type Method struct {
 	at       string
 	doc      string
 	oneWay   bool
-	in, out  reflect.Type
-
-	inSchema, outSchema Schema
+	in, out  bodyType
 }
 
 func newMethod(c *Contract, name, at, doc string, oneWay bool, in, out reflect.Type, inSchema, outSchema Schema) *Method {
-	m := &Method{contract: c, name: name, at: at, doc: doc, oneWay: oneWay, in: in, out: out}
+	m := &Method{contract: c, name: name, at: at, doc: doc, oneWay: oneWay}
 	if err := checkInput(in); err != nil {
 		c.panicf(m.what(), name, at, "input: %v", err)
 	}
-	m.inSchema = c.schemaFor(m.what(), name, at, "input", in, inSchema)
-	m.outSchema = c.schemaFor(m.what(), name, at, "output", out, outSchema)
+	m.in = newBodyType(in, c.schemaFor(m.what(), name, at, "input", in, inSchema), InvalidInput)
+	m.out = newBodyType(out, c.schemaFor(m.what(), name, at, "output", out, outSchema), InvalidOutput)
 	c.addMethod(m)
 	return m
 }
@@ -132,27 +130,27 @@ func (m *Method) Contract() *Contract { return m.contract }
 func (m *Method) DefinedAt() string { return m.at }
 
 // InputType returns the Go type of the input, that of [None] if there is none.
-func (m *Method) InputType() reflect.Type { return m.in }
+func (m *Method) InputType() reflect.Type { return m.in.typ }
 
 // OutputType returns the Go type of the output, that of [None] if there is none.
-func (m *Method) OutputType() reflect.Type { return m.out }
+func (m *Method) OutputType() reflect.Type { return m.out.typ }
 
 // Void reports whether there is no output: its type is that of [None].
-func (m *Method) Void() bool { return m.out == noneType }
+func (m *Method) Void() bool { return m.out.typ == noneType }
 
 // DecodeInput reads body, validates it and stores it in dst, a pointer to a zero
 // value of InputType. Every failure is an *[Error] with code [InvalidInput],
 // whose message has one part for each fault, joined by "; " and naming its field;
 // dst is then not to be used.
 func (m *Method) DecodeInput(f wire.Format, body []byte, dst any) error {
-	return decode(f, body, dst, m.in, m.inSchema, InvalidInput)
+	return m.in.decode(f, body, dst)
 }
 
 // EncodeInput returns v, a value of InputType, as a request body, after
 // validating what it is about to send. Every failure is an *[Error] with code
 // [InvalidInput].
 func (m *Method) EncodeInput(f wire.Format, v any) ([]byte, error) {
-	return encode(f, v, m.in, m.inSchema, InvalidInput)
+	return m.in.encode(f, v)
 }
 
 // EncodeOutput returns v, a value of OutputType, as a response body, after
@@ -162,7 +160,7 @@ func (m *Method) EncodeOutput(f wire.Format, v any) ([]byte, error) {
 	if m.Void() {
 		return nil, nil
 	}
-	return encode(f, v, m.out, m.outSchema, InvalidOutput)
+	return m.out.encode(f, v)
 }
 
 // AppendOutput appends the response body of what v points to, a value of
@@ -172,7 +170,7 @@ func (m *Method) AppendOutput(dst []byte, f wire.Format, v any) ([]byte, error) 
 	if m.Void() {
 		return dst, nil
 	}
-	return appendBody(dst, f, v, m.out, m.outSchema, InvalidOutput)
+	return m.out.append(dst, f, v)
 }
 
 // DecodeOutput reads the body of a response, validates it and stores it in dst,
@@ -186,7 +184,7 @@ func (m *Method) DecodeOutput(f wire.Format, body []byte, dst any) error {
 		}
 		return nil
 	}
-	return decode(f, body, dst, m.out, m.outSchema, InvalidOutput)
+	return m.out.decode(f, body, dst)
 }
 
 // String returns a description such as `call "send"`.

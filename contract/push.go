@@ -31,8 +31,9 @@ func NewPush[T any](c *Contract, name string, opts ...PushOptions) *Push[T] {
 	if len(opts) == 1 {
 		o = opts[0]
 	}
-	p := &PushDef{contract: c, name: name, at: at, doc: o.Doc, typ: reflect.TypeFor[T](), delivery: o.Delivery}
-	p.schema = c.schemaFor("push", name, at, "payload", p.typ, o.Schema)
+	p := &PushDef{contract: c, name: name, at: at, doc: o.Doc, delivery: o.Delivery}
+	t := reflect.TypeFor[T]()
+	p.body = newBodyType(t, c.schemaFor("push", name, at, "payload", t, o.Schema), InvalidOutput)
 	if err := p.findKey(); err != nil {
 		c.panicf("push", name, at, "%v", err)
 	}
@@ -53,8 +54,7 @@ type PushDef struct {
 	name     string
 	at       string
 	doc      string
-	typ      reflect.Type
-	schema   Schema
+	body     bodyType
 	delivery Delivery
 	keyIndex []int // where LatestBy's field is in the payload struct
 }
@@ -72,7 +72,7 @@ func (p *PushDef) Contract() *Contract { return p.contract }
 func (p *PushDef) DefinedAt() string { return p.at }
 
 // Type returns the Go type of the payload.
-func (p *PushDef) Type() reflect.Type { return p.typ }
+func (p *PushDef) Type() reflect.Type { return p.body.typ }
 
 // Delivery returns what a slow consumer may lose of the push.
 func (p *PushDef) Delivery() Delivery { return p.delivery }
@@ -81,21 +81,21 @@ func (p *PushDef) Delivery() Delivery { return p.delivery }
 // what it is about to send. Every failure is an *[Error] with code
 // [InvalidOutput].
 func (p *PushDef) Encode(f wire.Format, v any) ([]byte, error) {
-	return encode(f, v, p.typ, p.schema, InvalidOutput)
+	return p.body.encode(f, v)
 }
 
 // AppendBody appends the event body of what v points to, a value of Type, after
 // validating what it is about to send. Failures are those of Encode; dst is then
 // returned as it was.
 func (p *PushDef) AppendBody(dst []byte, f wire.Format, v any) ([]byte, error) {
-	return appendBody(dst, f, v, p.typ, p.schema, InvalidOutput)
+	return p.body.append(dst, f, v)
 }
 
 // Decode reads the body of an event, validates it and stores it in dst, a
 // pointer to a zero value of Type. Every failure is an *[Error] with code
 // [InvalidOutput].
 func (p *PushDef) Decode(f wire.Format, body []byte, dst any) error {
-	return decode(f, body, dst, p.typ, p.schema, InvalidOutput)
+	return p.body.decode(f, body, dst)
 }
 
 // String returns a description such as `push "message"`.

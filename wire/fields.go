@@ -147,13 +147,15 @@ func validName(s string) bool {
 	return true
 }
 
+type zeroer interface{ IsZero() bool }
+
+var typeZeroer = reflect.TypeFor[zeroer]()
+
 func zeroFunc(t reflect.Type) func(reflect.Value) bool {
-	type zeroer interface{ IsZero() bool }
-	iface := reflect.TypeFor[zeroer]()
 	switch {
-	case t.Kind() == reflect.Interface || !implements(t, iface):
+	case t.Kind() == reflect.Interface || !implements(t, typeZeroer):
 		return reflect.Value.IsZero
-	case t.Implements(iface):
+	case t.Implements(typeZeroer):
 		return func(v reflect.Value) bool {
 			if v.Kind() == reflect.Pointer && v.IsNil() {
 				return true
