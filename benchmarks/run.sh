@@ -5,8 +5,10 @@
 #   benchmarks/run.sh                      all of it; writes docs/benchmarks.md
 #   benchmarks/run.sh -short               seconds in all; writes nothing, fails only if something does not work
 #   benchmarks/run.sh -only calls -runs 5  a part; writes nothing
+#   benchmarks/run.sh -scale               how Socka's own costs grow; writes the tables of docs/scaling.md
+#   benchmarks/run.sh -scale -short        likewise
 #
-# Further flags: bin/bench -help.
+# Further flags: bin/bench -help, bin/scale -help.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -16,15 +18,20 @@ if [[ ! node/node_modules/.package-lock.json -nt node/package-lock.json ]]; then
   (cd node && npm ci --no-audit --no-fund)
 fi
 
-run=(bin/bench)
+program=bin/bench page=../docs/benchmarks.md
+if [[ "${1:-}" == -scale || "${1:-}" == --scale ]]; then
+  shift
+  program=bin/scale page=../docs/scaling.md
+fi
+run=("$program")
 if (($(nproc) >= 2)) && command -v taskset >/dev/null; then
-  run=(taskset -c 1 bin/bench -cpu 0)
+  run=(taskset -c 1 "$program" -cpu 0)
 fi
 part=
 for flag in "$@"; do
   case "$flag" in -short* | --short* | -only* | --only* | -who* | --who* | -write* | --write* | -profile* | --profile*) part=1 ;; esac
 done
 if [[ -z "$part" ]]; then
-  run+=(-write ../docs/benchmarks.md)
+  run+=(-write "$page")
 fi
 exec "${run[@]}" "$@"

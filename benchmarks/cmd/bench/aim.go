@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"math"
-	"slices"
 
 	"github.com/gosocka/socka/benchmarks/internal/load"
 )
@@ -90,7 +88,7 @@ func (a aim) judge(all results) (v verdict, ok bool) {
 	if len(figures) == 0 {
 		return v, false
 	}
-	got := median(figures)
+	got := load.Median(figures)
 	v.reached = got <= a.limit
 	if a.atLeast {
 		v.reached = got >= a.limit
@@ -108,21 +106,11 @@ func (a aim) judge(all results) (v verdict, ok bool) {
 	}
 	if a.orAll {
 		v.aim += ", or all delivered"
-		delivered := median(each(subject, func(r load.Result) float64 { return r.Delivered }))
+		delivered := load.Median(each(subject, func(r load.Result) float64 { return r.Delivered }))
 		v.reached = v.reached || delivered == 1
 		v.got += fmt.Sprintf(", %.1f %% delivered", 100*delivered)
 	}
 	return v, true
-}
-
-// median of an even number is the mean of the middle two, of none NaN.
-func median(list []float64) float64 {
-	n := len(list)
-	if n == 0 {
-		return math.NaN()
-	}
-	sorted := slices.Sorted(slices.Values(list))
-	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
 func each(list []load.Result, f func(load.Result) float64) []float64 {

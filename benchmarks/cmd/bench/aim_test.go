@@ -85,14 +85,3 @@ func TestMissedAimsAreSaid(t *testing.T) {
 		t.Errorf("a short run judges:\n%s", page.String())
 	}
 }
-
-func TestMedians(t *testing.T) {
-	for want, list := range map[float64][]float64{2: {3, 1, 2}, 2.5: {4, 1, 2, 3}, 7: {7}} {
-		if got := median(list); got != want {
-			t.Errorf("median of %v is %v, want %v", list, got, want)
-		}
-	}
-	if got := median(nil); got == got {
-		t.Errorf("median of nothing is %v", got)
-	}
-}

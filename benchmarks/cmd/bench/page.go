@@ -54,7 +54,7 @@ func (o *options) tables(w io.Writer, all results) {
 
 func (s scenario) table(w io.Writer, measured map[string][]load.Result) {
 	fmt.Fprintf(w, "\n### %s\n\n", s.title)
-	mid := func(list []load.Result, f func(load.Result) float64) float64 { return median(each(list, f)) }
+	mid := func(list []load.Result, f func(load.Result) float64) float64 { return load.Median(each(list, f)) }
 	if s.unit == "" {
 		fmt.Fprintf(w, "| | KiB | heap in use, KiB | stacks, KiB |\n|---|--:|--:|--:|\n")
 	} else {

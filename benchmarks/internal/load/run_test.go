@@ -211,3 +211,14 @@ func TestMemoryOfProcesses(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestMedians(t *testing.T) {
+	for want, list := range map[float64][]float64{2: {3, 1, 2}, 2.5: {4, 1, 2, 3}, 7: {7}} {
+		if got := Median(list); got != want {
+			t.Errorf("median of %v is %v, want %v", list, got, want)
+		}
+	}
+	if got := Median(nil); got == got {
+		t.Errorf("median of nothing is %v", got)
+	}
+}
