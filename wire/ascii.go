@@ -64,12 +64,14 @@ func longPlainText(b []byte, i int, wide uint64) (int, uint64) {
 			part = part[:n]
 		}
 		n := 0
-		for ; n+8 <= len(part); n += 8 {
-			w := binary.LittleEndian.Uint64(part[n:])
-			if (w-spaces)&^w&bit7 != 0 {
+		for ; n+32 <= len(part); n += 32 {
+			p := (*[32]byte)(part[n:])
+			w0, w1 := binary.LittleEndian.Uint64(p[:8]), binary.LittleEndian.Uint64(p[8:16])
+			w2, w3 := binary.LittleEndian.Uint64(p[16:24]), binary.LittleEndian.Uint64(p[24:])
+			if ((w0-spaces)&^w0|(w1-spaces)&^w1|(w2-spaces)&^w2|(w3-spaces)&^w3)&bit7 != 0 {
 				break
 			}
-			wide |= w & bit7
+			wide |= (w0 | w1 | w2 | w3) & bit7
 		}
 		for n < len(part) && part[n] >= ' ' {
 			wide |= uint64(part[n] & 0x80)
@@ -87,7 +89,13 @@ func validText(b []byte) bool {
 	var wide uint64
 	switch n := len(b); {
 	case n >= 8:
-		for rest := b; len(rest) > 8; rest = rest[8:] {
+		rest := b
+		for ; len(rest) > 32; rest = rest[32:] {
+			p := (*[32]byte)(rest)
+			wide |= binary.LittleEndian.Uint64(p[:8]) | binary.LittleEndian.Uint64(p[8:16]) |
+				binary.LittleEndian.Uint64(p[16:24]) | binary.LittleEndian.Uint64(p[24:])
+		}
+		for ; len(rest) > 8; rest = rest[8:] {
 			wide |= binary.LittleEndian.Uint64(rest)
 		}
 		wide |= binary.LittleEndian.Uint64(b[n-8:])

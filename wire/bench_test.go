@@ -6,12 +6,12 @@ import (
 	"testing"
 )
 
-// bodies returns a body of about n bytes in each format: an object with a text and a few scalars.
+// bodies returns a body in each format that is n bytes of JSON.
 func bodies(b *testing.B, n int) map[Format][]byte {
 	out := map[Format][]byte{}
 	for _, f := range []Format{JSON, Msgpack} {
-		const rest = 44
-		body, err := Marshal(f, map[string]any{"id": "m-1234", "ts": 1700000000000.0, "text": strings.Repeat("x", n-rest)})
+		const rest = len(`{"ts":1700000000000,"n":17,"ok":true,"tag":"a","text":""}`)
+		body, err := Marshal(f, benchRow{1700000000000, 17, true, "a", strings.Repeat("x", n-rest)})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -66,8 +66,10 @@ func BenchmarkAppendResponse(b *testing.B) {
 }
 
 type benchRow struct {
-	ID   string `json:"id"`
 	TS   int64  `json:"ts"`
+	N    int    `json:"n"`
+	OK   bool   `json:"ok"`
+	Tag  string `json:"tag"`
 	Text string `json:"text"`
 }
 

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"encoding/binary"
 	"math"
 	"reflect"
 	"slices"
@@ -37,9 +38,12 @@ func (b *msgBody) read(n *node, at cell, depth int) bool {
 		at.setInt(n.size, v)
 		return true
 	case opBool:
-		t, ok := b.next()
-		at.setBool(t.bits == 1)
-		return ok && t.kind == tokBool
+		if b.pos >= len(b.data) || b.data[b.pos]&^1 != 0xc2 {
+			return false
+		}
+		at.setBool(b.data[b.pos] == 0xc3)
+		b.pos++
+		return true
 	case opFloat32, opFloat64:
 		return b.float(n, at)
 	case opStruct:
@@ -75,6 +79,15 @@ func (b *msgBody) tree(n *node, at cell, depth int) bool {
 	return err == nil && n.acceptTree(tree, at)
 }
 
+// number is next, faster for a float64.
+func (b *msgBody) number() (token, bool) {
+	if len(b.data)-b.pos > 8 && b.data[b.pos] == 0xcb {
+		b.pos += 9
+		return token{kind: tokFloat, bits: binary.BigEndian.Uint64(b.data[b.pos-8:])}, true
+	}
+	return b.next()
+}
+
 // opened passes the head of an array or a map.
 func (b *msgBody) opened(kind tokenKind, depth int) (token, bool) {
 	t, ok := b.next()
@@ -83,19 +96,21 @@ func (b *msgBody) opened(kind tokenKind, depth int) (token, bool) {
 
 // integer passes an integral number within ±2⁵³.
 func (b *msgBody) integer() (int64, bool) {
-	if b.pos < len(b.data) {
-		if c := b.data[b.pos]; c <= 0x7f {
-			b.pos++
-			return int64(c), true
-		}
+	if b.pos < len(b.data) && b.data[b.pos] <= 0x7f {
+		b.pos++
+		return int64(b.data[b.pos-1]), true
 	}
-	t, ok := b.next()
+	t, ok := b.number()
 	switch {
 	case !ok:
 		return 0, false
 	case t.kind == tokFloat:
 		v := math.Float64frombits(t.bits)
-		return int64(v), math.Abs(v) <= maxSafe && v == math.Trunc(v)
+		if !(v >= -maxSafe && v <= maxSafe) {
+			return 0, false
+		}
+		i := int64(v)
+		return i, float64(i) == v
 	case t.kind == tokInt, t.kind == tokUint && t.bits <= maxSafe:
 		return int64(t.bits), true
 	}
@@ -103,7 +118,7 @@ func (b *msgBody) integer() (int64, bool) {
 }
 
 func (b *msgBody) float(n *node, at cell) bool {
-	t, ok := b.next()
+	t, ok := b.number()
 	if !ok {
 		return false
 	}
