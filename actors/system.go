@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/asynkron/protoactor-go/actor"
+	cmap "github.com/orcaman/concurrent-map"
 )
 
 // PID is the address of an actor or a process, on this node or on another one. It is a value of the engine that the
@@ -61,10 +62,14 @@ type System struct {
 	log     *slog.Logger
 	workers *workers
 
-	mu     sync.Mutex
-	closed bool
-	actors map[string]*PID
-	idle   chan struct{} // closed when the last actor has stopped after Close began
+	props *actor.Props // of every actor
+
+	mu       sync.Mutex
+	closed   bool
+	spawning *host // for props
+	newest   *host // the end of a list of all that run
+	count    int
+	idle     chan struct{} // closed when the last actor has stopped after Close began
 
 	replies atomic.Uint64
 }
@@ -75,10 +80,17 @@ func NewSystem(opts *Options) *System {
 	if opts != nil && opts.Logger != nil {
 		log = opts.Logger
 	}
-	s := &System{log: log, workers: newWorkers(), actors: make(map[string]*PID)}
+	s := &System{log: log, workers: newWorkers()}
+	s.props = actor.PropsFromProducer(
+		func() actor.Actor { return s.spawning },
+		actor.WithMailbox(func() actor.Mailbox { return &s.spawning.mailbox }),
+		actor.WithSupervisor(stopOnFailure), actor.WithGuardian(stopOnFailure),
+	)
 	s.engine = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger {
 		return slog.New(warnings{log.Handler()})
 	}))
+	// The engine's table of 32,768 maps costs a map of eight for each of the first thousands of actors.
+	s.engine.ProcessRegistry.LocalPIDs = &actor.SliceMap{LocalPIDs: []cmap.ConcurrentMap{cmap.New()}}
 	s.engine.EventStream.Subscribe(func(evt any) {
 		dead, ok := evt.(*actor.DeadLetterEvent)
 		if !ok {
@@ -103,18 +115,20 @@ func (s *System) Spawn(name string, a Actor) (*PID, error) {
 	if s.closed {
 		return nil, ErrClosed
 	}
-	if _, taken := s.actors[name]; taken {
-		return nil, fmt.Errorf("%w: %s", ErrNameTaken, name)
-	}
-	h := &host{system: s, name: name, actor: a}
+	h := &host{system: s, actor: a}
 	h.idler, _ = a.(Idler)
 	h.mailbox = mailbox{host: h, workers: s.workers}
-	props := actor.PropsFromProducer(func() actor.Actor { return h }, actor.WithMailbox(func() actor.Mailbox { return &h.mailbox }), actor.WithSupervisor(stopOnFailure), actor.WithGuardian(stopOnFailure))
-	pid, err := s.engine.Root.SpawnNamed(props, name)
-	if err != nil {
+	s.spawning = h // the engine makes the actor before SpawnNamed returns, and never again: what fails stops
+	pid, err := s.engine.Root.SpawnNamed(s.props, name)
+	s.spawning = nil
+	switch {
+	case errors.Is(err, actor.ErrNameExists):
+		return nil, fmt.Errorf("%w: %s", ErrNameTaken, name)
+	case err != nil:
 		return nil, fmt.Errorf("actors: spawn %s: %w", name, err)
 	}
-	s.actors[name] = pid
+	h.pid = pid
+	s.insert(h)
 	return pid, nil
 }
 
@@ -170,12 +184,12 @@ func (s *System) Close(ctx context.Context) error {
 	s.closed = true
 	defer s.workers.close()
 	s.idle = make(chan struct{})
-	if len(s.actors) == 0 {
+	if s.count == 0 {
 		close(s.idle)
 	}
-	pids := make([]*PID, 0, len(s.actors))
-	for _, pid := range s.actors {
-		pids = append(pids, pid)
+	pids := make([]*PID, 0, s.count)
+	for h := s.newest; h != nil; h = h.older {
+		pids = append(pids, h.pid)
 	}
 	s.mu.Unlock()
 
@@ -195,14 +209,32 @@ func (s *System) Close(ctx context.Context) error {
 func (s *System) Count() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.actors)
+	return s.count
 }
 
-func (s *System) gone(name string) {
+// insert puts an actor on the list of those that run. Called with mu held.
+func (s *System) insert(h *host) {
+	if h.older = s.newest; h.older != nil {
+		h.older.newer = h
+	}
+	s.newest = h
+	s.count++
+}
+
+// remove takes an actor off that list.
+func (s *System) remove(h *host) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.actors, name)
-	if s.closed && len(s.actors) == 0 {
+	if h.newer != nil {
+		h.newer.older = h.older
+	} else {
+		s.newest = h.older
+	}
+	if h.older != nil {
+		h.older.newer = h.newer
+	}
+	h.older, h.newer = nil, nil
+	if s.count--; s.closed && s.count == 0 {
 		close(s.idle)
 	}
 }
@@ -214,12 +246,14 @@ var stopOnFailure = actor.NewOneForOneStrategy(0, 0, func(any) actor.Directive {
 // host runs an Actor inside the engine.
 type host struct {
 	system  *System
-	name    string
 	actor   Actor
 	idler   Idler // actor, or nil
-	self    *PID
+	self    *PID  // as the engine calls it; the mailbox's
 	failed  error
 	mailbox mailbox
+
+	pid          *PID  // as Spawn calls it; the system's
+	older, newer *host // in the system's list
 }
 
 func (h *host) Receive(c actor.Context) {
@@ -253,8 +287,8 @@ func (h *host) receive(msg any) {
 // recover, deferred, ends the actor after a panic on msg.
 func (h *host) recover(msg any) {
 	if v := recover(); v != nil {
-		h.failed = fmt.Errorf("actors: %s panicked on %T: %v", h.name, msg, v)
-		h.system.log.Error("actor stopped by a panic", "actor", h.name, "message", fmt.Sprintf("%T", msg), "panic", v, "stack", string(debug.Stack()))
+		h.failed = fmt.Errorf("actors: %s panicked on %T: %v", h.self.Id, msg, v)
+		h.system.log.Error("actor stopped by a panic", "actor", h.self.Id, "message", fmt.Sprintf("%T", msg), "panic", v, "stack", string(debug.Stack()))
 		h.system.Stop(h.self) // behind what is in the mailbox, whose senders must learn of it
 	}
 }
@@ -273,10 +307,10 @@ func (h *host) idle() {
 
 // stopped must not panic: the engine would bring the actor back to life.
 func (h *host) stopped() {
-	defer h.system.gone(h.name)
+	defer h.system.remove(h)
 	defer func() {
 		if v := recover(); v != nil {
-			h.system.log.Error("panic while an actor stopped", "actor", h.name, "panic", v, "stack", string(debug.Stack()))
+			h.system.log.Error("panic while an actor stopped", "actor", h.self.Id, "panic", v, "stack", string(debug.Stack()))
 		}
 	}()
 	h.actor.Stopped(h.failed)

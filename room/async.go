@@ -69,7 +69,7 @@ func (r *room) start(w *work) {
 		r.works = make(map[*work]struct{})
 	}
 	r.works[w] = struct{}{}
-	ctx, stop := r.ctx, context.CancelFunc(func() {})
+	ctx, stop := r.life.context(), context.CancelFunc(func() {})
 	if r.kind.workTimeout > 0 {
 		ctx, stop = context.WithTimeout(ctx, r.kind.workTimeout)
 	}

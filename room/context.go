@@ -15,9 +15,9 @@ var errTurnOver = errors.New("room: the turn is over")
 // turnContext is the ctx of a turn: it ends with the turn's deadline, with the turn, or when the room must stop. It
 // costs no timer until somebody asks for its Done channel, which few handlers do.
 type turnContext struct {
-	parent   context.Context // of the activation
-	deadline time.Time       // zero: none
-	chain    []string        // rooms whose turns wait for this one, this one last
+	life     *life     // of the activation
+	deadline time.Time // zero: none
+	chain    []string  // rooms whose turns wait for this one, this one last
 
 	mu     sync.Mutex
 	over   bool
@@ -27,7 +27,7 @@ type turnContext struct {
 
 // newTurnContext makes the context of what begins now, for an asker or for nobody.
 func (r *room) newTurnContext(now time.Time, ask *actors.Ask) *turnContext {
-	c := &turnContext{parent: r.ctx, chain: r.chain(ask)}
+	c := &turnContext{life: r.life, chain: r.chain(ask)}
 	if r.kind.turnTimeout > 0 {
 		c.deadline = now.Add(r.kind.turnTimeout)
 	}
@@ -50,7 +50,7 @@ func (c *turnContext) start() context.Context {
 	if c.inner != nil {
 		return c.inner
 	}
-	c.inner, c.cancel = context.WithCancelCause(c.parent)
+	c.inner, c.cancel = context.WithCancelCause(c.life.context())
 	if c.over {
 		c.cancel(errTurnOver)
 	} else if !c.deadline.IsZero() {
@@ -72,7 +72,7 @@ func (c *turnContext) Err() error {
 	case !c.deadline.IsZero() && !time.Now().Before(c.deadline):
 		return context.DeadlineExceeded
 	}
-	return c.parent.Err()
+	return c.life.err()
 }
 
 func (c *turnContext) Value(key any) any {
@@ -84,7 +84,7 @@ func (c *turnContext) Value(key any) any {
 	if c.inner != nil { // it knows the cause of its end, and contexts made from it find it
 		return c.inner.Value(key)
 	}
-	return c.parent.Value(key)
+	return c.life.base.Value(key)
 }
 
 // end ends the context with its turn: a goroutine that kept it learns so.
@@ -94,6 +94,47 @@ func (c *turnContext) end() {
 	c.over = true
 	if c.cancel != nil {
 		c.cancel(errTurnOver)
+	}
+}
+
+// life is the context of one activation of a room, which ends with it. There is no real one until somebody needs it, which
+// few rooms see.
+type life struct {
+	base context.Context // the server's
+
+	mu     sync.Mutex
+	over   bool
+	ctx    context.Context
+	cancel context.CancelFunc
+}
+
+func (l *life) context() context.Context {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ctx == nil {
+		l.ctx, l.cancel = context.WithCancel(l.base)
+		if l.over {
+			l.cancel()
+		}
+	}
+	return l.ctx
+}
+
+func (l *life) err() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.over {
+		return context.Canceled
+	}
+	return l.base.Err()
+}
+
+func (l *life) end() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.over = true
+	if l.cancel != nil {
+		l.cancel()
 	}
 }
 

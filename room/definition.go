@@ -116,6 +116,8 @@ type kind struct {
 	turnTimeout time.Duration
 	workTimeout time.Duration
 	keepEmpty   time.Duration
+
+	vacant vacant
 }
 
 // erase is where the type parameters of a definition end.

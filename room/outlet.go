@@ -40,7 +40,10 @@ func (r *room) send(to recipient, msg any) {
 		return
 	}
 	if to.holder.Hold(msg) {
-		o := &r.outlet
+		if r.outlet == nil {
+			r.outlet = new(outlet)
+		}
+		o := r.outlet
 		o.mu.Lock()
 		o.holders = append(o.holders, to.holder)
 		o.mu.Unlock()
@@ -49,6 +52,9 @@ func (r *room) send(to recipient, msg any) {
 
 // begin is called when a turn begins.
 func (o *outlet) begin(now time.Time) {
+	if o == nil {
+		return
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.holders) == 0 {
@@ -102,4 +108,8 @@ func (o *outlet) flushLocked() {
 }
 
 // Idle implements actors.Idler.
-func (r *room) Idle() { r.outlet.flush() }
+func (r *room) Idle() {
+	if r.outlet != nil {
+		r.outlet.flush()
+	}
+}

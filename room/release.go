@@ -70,6 +70,13 @@ func (q *releaseQueue) durable(turn uint64, r *room) {
 	}
 }
 
+// rest gives up the room for entries of an empty queue.
+func (q *releaseQueue) rest() {
+	if len(q.entries) == 0 {
+		q.entries = nil
+	}
+}
+
 // keepReleases is the room for entries that an empty queue holds on to.
 const keepReleases = 4
 

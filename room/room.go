@@ -1,7 +1,6 @@
 package room
 
 import (
-	"context"
 	"crypto/sha256"
 	"fmt"
 	"time"
@@ -26,8 +25,7 @@ type room struct {
 	alone  []string // the chain of a turn that nobody else waits for
 
 	active bool
-	ctx    context.Context // of this activation
-	cancel context.CancelFunc
+	life   *life             // of this activation
 	state  any               // *State
 	blank  [sha256.Size]byte // of the state as New made it
 
@@ -39,14 +37,14 @@ type room struct {
 	turns    uint64
 	spare    *turn // for the next one
 	releases releaseQueue
-	outlet   outlet
+	outlet   *outlet            // nil until something is held
 	works    map[*work]struct{} // started and not yet finished
 	answered answeredAsks
 	panics   []time.Time // of the last turns that panicked
 
-	ticks    ticker
-	deadline *time.Timer // ends an empty room; nil while not empty
-	expires  time.Time   // when
+	ticks   ticker
+	empty   bool    // nobody is here, and nothing keeps the room but its state
+	vacancy vacancy // the kind's list's; empty rooms are on it
 }
 
 // maxPanics within panicWindow close a room: it would only go on failing.
@@ -76,7 +74,7 @@ func (r *room) Receive(msg any) {
 	case tickDue:
 		r.tick(m)
 	case emptyDue:
-		if r.active && r.idle() && !time.Now().Before(r.expires) { // else somebody came while it was on its way
+		if r.active && r.empty && r.vacancy.over() { // else somebody came while it was on its way
 			r.deactivate()
 		}
 	case settle:
@@ -128,7 +126,7 @@ func (r *room) open(ask *actors.Ask) error {
 	if r.active {
 		return nil
 	}
-	r.ctx, r.cancel = context.WithCancel(r.server.base)
+	r.life = &life{base: r.server.base}
 	ctx := r.newTurnContext(time.Now(), ask)
 	err := guarded("New", func() (err error) {
 		if r.state, err = r.kind.newState(ctx, r.id); err != nil {
@@ -140,14 +138,13 @@ func (r *room) open(ask *actors.Ask) error {
 	})
 	ctx.end()
 	if err != nil {
-		r.cancel()
-		r.state = nil
+		r.life.end()
+		r.life, r.state = nil, nil
 		r.server.hooks.handlerError(HandlerErrorEvent{ID: r.id, Name: "New", Err: err})
 		return err
 	}
 	r.active = true
 	r.ref.active.Store(true)
-	r.sessions = make(map[string]*session)
 	if r.kind.tickAlways {
 		r.ticks.start(r)
 	}
@@ -156,15 +153,16 @@ func (r *room) open(ask *actors.Ask) error {
 
 // deactivate drops the state. The room has no sessions any more.
 func (r *room) deactivate() {
-	r.cancel()
+	r.life.end()
 	r.abandon()
+	r.Idle()
 	r.ticks.stop()
-	r.stopDeadline()
+	r.setEmpty(false)
 	r.setMembers(nil)
 	r.ref.active.Store(false)
 	r.active, r.state, r.sessions = false, nil, nil
 	r.answered, r.panics, r.leaving.next, r.leaving.end = answeredAsks{}, nil, nil, nil
-	r.ctx, r.cancel = nil, nil
+	r.life, r.spare, r.outlet = nil, nil, nil
 }
 
 // idle says whether nothing but its state keeps the room.
@@ -177,16 +175,11 @@ func (r *room) settle() {
 	if r.active {
 		switch {
 		case !r.idle():
-			r.stopDeadline()
-		case r.deadline == nil && (r.kind.keepEmpty < 0 || r.unchanged()):
+			r.setEmpty(false)
+		case !r.empty && (r.kind.keepEmpty < 0 || r.unchanged()):
 			r.deactivate()
-		case r.deadline == nil:
-			self, system := r.self, r.server.system
-			r.expires = time.Now().Add(r.kind.keepEmpty)
-			r.deadline = time.AfterFunc(r.kind.keepEmpty, func() { system.Send(self, emptyDue{}) })
-		default: // asked, or visited: it counts anew
-			r.expires = time.Now().Add(r.kind.keepEmpty)
-			r.deadline.Reset(r.kind.keepEmpty)
+		default: // if it was empty before, it was asked or visited: its time counts anew
+			r.setEmpty(true)
 		}
 	}
 	if !r.active && r.server.rooms.retire(r.ref) {
@@ -194,11 +187,19 @@ func (r *room) settle() {
 	}
 }
 
-func (r *room) stopDeadline() {
-	if r.deadline != nil {
-		r.deadline.Stop()
-		r.deadline = nil
+// setEmpty says whether the room is empty. One that is gives up what only a room with sessions needs: there may be very
+// many of them.
+func (r *room) setEmpty(empty bool) {
+	switch {
+	case empty:
+		r.kind.vacant.put(r)
+		r.Idle()
+		r.sessions, r.spare, r.outlet = nil, nil, nil
+		r.releases.rest()
+	case r.empty:
+		r.kind.vacant.remove(r)
 	}
+	r.empty = empty
 }
 
 // unchanged says whether the state still equals what New made.
@@ -229,6 +230,9 @@ func (r *room) attach(m *actors.Attach) {
 	at := recipient{m.From, r.server.system.Holder(m.From)}
 	s := &session{recipient: at, id: m.Session, format: m.Format, addr: m.Addr, attachedAt: time.Now()}
 	s.public = r.kind.newSession(s, in.data)
+	if r.sessions == nil {
+		r.sessions = make(map[string]*session)
+	}
 	r.sessions[s.id] = s
 	r.setMembers(append(r.members[:len(r.members):len(r.members)], s))
 	if r.kind.onAttach != nil {

@@ -118,6 +118,9 @@ func NewServer(opts *Options, defs ...AnyDefinition) (*Server, error) {
 	}
 	s.hooks = &observer{Hooks: s.opts.Hooks, log: s.log}
 	s.system = actors.NewSystem(&actors.Options{Logger: s.log})
+	for _, k := range s.kinds {
+		k.vacant.system, k.vacant.keep = s.system, k.keepEmpty
+	}
 	s.opts.Conn.Logger = s.log
 	s.opts.Conn.Hooks = s.connHooks()
 	gateway, err := conn.NewGateway(s.system, &s.opts.Conn)
