@@ -7,7 +7,7 @@ import "sync"
 
 var (
 	calls   = sync.Pool{New: func() any { return &Call{pooled: true} }}
-	answers = sync.Pool{New: func() any { return &Answer{pooled: true} }}
+	answers = sync.Pool{New: func() any { return &Answer{Frame: make([]byte, 0, 256), pooled: true} }}
 )
 
 // keepBytes is the memory that a released message holds on to.
