@@ -34,6 +34,15 @@
 // package, into a tree; the schema looks at that tree and the Go value is bound
 // from that tree. Going out, the Go value is written first and the bytes written
 // are read back and validated, so that JSON and msgpack are held to the same.
+//
+// A body that is in order mostly takes a shorter way to the same result: the
+// schema of a Go type, or of [RawSchema], is compiled with the type into a codec
+// of the wire package, which validates while it reads and writes. Whenever that is
+// not sure, for a fault or for an uncommon form, the body goes the way above from
+// its start; a [Schema] of another kind always does. MarshalJSON, UnmarshalJSON
+// and the like may therefore be called twice, and before the rest of a body was
+// validated.
+//
 // Therefore:
 //
 //   - Names match exactly. {"text":"ok","TEXT":"…"} is the text "ok" and an
@@ -165,7 +174,8 @@
 //
 //   - A Method or PushDef does not change once it is in its contract, and a
 //     definition that panicked is not in it.
-//   - Only decode and encode in codec.go turn bytes into values and back.
+//   - Only bodyType in codec.go turns bytes into values and back: by decode and
+//     encode, or by a codec that never differs from them.
 //   - An acceptor never differs from gojsonschema; where it could, it leaves the
 //     value to it.
 package contract

@@ -83,15 +83,20 @@
 //	a one-way call that succeeds                               nothing
 //	data of an error that cannot be encoded                    the serverError without data; reported
 //
-// [Decode] takes frames of both directions; that a serverResponse does not belong at a server is for the server to say.
-// It checks the syntax of the whole frame but does not look into the body: repeated keys, half surrogate pairs and numbers
-// beyond float64 in a body are found by [Parse], and are then invalid input of a call that can be answered.
+// [Decode], and [Scan], which does not copy, take frames of both directions; that a serverResponse does not belong at a
+// server is for the server to say. They check the syntax of the whole frame but do not look into the body: repeated keys,
+// half surrogate pairs and numbers beyond float64 in a body are found by [Parse], and are then invalid input of a call that
+// can be answered.
 //
 // # Values
 //
 // [Parse] and [Append] translate between bytes and a neutral tree, [Transcode] between the formats, [Marshal] and
 // [Unmarshal] between bytes and Go values. A value means the same in both formats: its tree is the same, and a Go value
 // binds to it in the same way.
+//
+// A [Codec] does for one Go type and one [Rule] what Parse, the rule on the tree and Bind do, or Marshal and the rule on what
+// it wrote, in one go and without a tree. It is sure of nearly all bodies that are accepted, and agrees with those functions
+// on each; of all others it says that it is not sure, and they decide.
 //
 // The names of struct fields, and which fields an embedded struct lends, are those of encoding/json: tags with a name, "-",
 // omitempty, omitzero, string. These rules differ from encoding/json:
@@ -133,9 +138,11 @@
 //
 // # Invariants
 //
-//   - No input makes a function panic. Decode allocates its few strings; Parse allocates at most about 150 times its input
-//     (a msgpack byte can be an empty map), whatever lengths the input announces; Bind what the Go type of each element that
-//     is really there needs.
+//   - No input makes a function panic. Scan allocates nothing to speak of, Decode its few strings; Parse at most about 150
+//     times its input (a msgpack byte can be an empty map), whatever lengths the input announces; Bind and a codec what the
+//     Go type of each element that is really there needs.
+//   - What a codec is sure of, the way by a tree accepts, with the same Go value and the same bytes.
+//   - Only unsafe.go uses unsafe; it says why that is safe.
 //   - At most [MaxDepth] objects and arrays stand inside each other in a value, on the way in and out.
 //   - Errors quote a bounded part of their input. The Append functions leave dst as it was when they fail.
 //   - Everything that is written is read again, and encodes again to the same bytes.

@@ -80,6 +80,9 @@ func checkValue(t *testing.T, f Format, data []byte) {
 			t.Fatalf("bound to %v, %v", v, err)
 		}
 	}
+	if err := checkCodec(everythingCodec, f, data, nil); err != nil {
+		t.Fatal(err)
+	}
 	var typed everything
 	var ve *ValueError
 	if err := Unmarshal(f, data, &typed); err != nil && !errors.As(err, &ve) {
@@ -268,6 +271,9 @@ func FuzzMarshal(f *testing.F) {
 			}
 			if dst, err := AppendMarshal([]byte("x"), format, v); err != nil || string(dst) != "x"+string(data) {
 				t.Fatalf("%v: %q by value, %q by pointer, %v", format, dst, data, err)
+			}
+			if err := checkCodec(everythingCodec, format, data, &v); err != nil {
+				t.Fatal(err)
 			}
 			back := everything{}
 			if err := Unmarshal(format, data, &back); err != nil {
