@@ -215,10 +215,16 @@ func (n *node) acceptTree(tree any, at cell) bool {
 // grow makes room for more than count elements in a slice of that length.
 func (n *node) grow(at cell, count int) (data cell, room int) {
 	v := at.value(n.typ)
-	if count > 0 {
+	more := count
+	switch {
+	case count > 0:
 		v.SetLen(count)
+	case n.elemSize <= 64:
+		more = 4
+	default:
+		more = 1 // of large elements no more than are there, within a factor of two
 	}
-	v.Grow(max(4, count))
+	v.Grow(more)
 	return cell{v.UnsafePointer()}, v.Cap()
 }
 

@@ -139,8 +139,8 @@
 // # Invariants
 //
 //   - No input makes a function panic. Scan allocates nothing to speak of, Decode its few strings; Parse at most about 150
-//     times its input (a msgpack byte can be an empty map), whatever lengths the input announces; Bind and a codec what the
-//     Go type of each element that is really there needs.
+//     times its input (a msgpack byte can be an empty map), whatever lengths the input announces; Bind what the Go type
+//     of each element that is really there needs, a codec a few times that.
 //   - What a codec is sure of, the way by a tree accepts, with the same Go value and the same bytes.
 //   - Only unsafe.go uses unsafe; it says why that is safe.
 //   - At most [MaxDepth] objects and arrays stand inside each other in a value, on the way in and out.

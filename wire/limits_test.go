@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"fmt"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
@@ -60,6 +61,7 @@ func TestMemoryIsBounded(t *testing.T) {
 		}
 	}
 	const factor, slack = 150, 16 << 10
+	codec := NewCodec(reflect.TypeFor[[]struct{ A []int }](), nil)
 	for _, in := range inputs {
 		frame := AppendRequest(nil, in.f, "a", "b", in.data)
 		for op, run := range map[string]func(){
@@ -68,6 +70,7 @@ func TestMemoryIsBounded(t *testing.T) {
 			"Transcode":         func() { Transcode(nil, 1-in.f, in.f, in.data) },
 			"Unmarshal":         func() { var v any; Unmarshal(in.f, in.data, &v) },
 			"Unmarshal, a type": func() { var v []struct{ A []int }; Unmarshal(in.f, in.data, &v) },
+			"a codec":           func() { var v []struct{ A []int }; codec.Decode(in.f, in.data, &v) },
 		} {
 			limit := uint64(factor*len(in.data) + slack)
 			if op == "Decode" {
