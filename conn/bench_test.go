@@ -16,7 +16,7 @@ func BenchmarkOutbox(b *testing.B) {
 	for _, policy := range []actors.Policy{actors.Must, actors.DropOldest, actors.Latest} {
 		b.Run([]string{"must", "drop oldest", "latest"}[policy], func(b *testing.B) {
 			o := outbox{limit: 1 << 20}
-			it := item{frame: make([]byte, 100), policy: policy, key: "key"}
+			it := item{frame: make([]byte, 100), push: &actors.Push{Policy: policy, Key: "key"}}
 			var batch []item
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {

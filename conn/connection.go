@@ -105,7 +105,7 @@ func (p *process) take(msg any, hold bool) (held bool) {
 			return false
 		}
 		c.mu.Lock()
-		held, full = c.enqueueLocked(item{frame: frame, key: m.Key, policy: m.Policy}, hold)
+		held, full = c.enqueueLocked(item{frame: frame, push: m}, hold)
 		c.mu.Unlock()
 	case *actors.Answer:
 		c.mu.Lock()

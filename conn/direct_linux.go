@@ -23,6 +23,9 @@ func directly(nc net.Conn) syscall.RawConn {
 	return raw
 }
 
+// dontWait are the flags of reads and writes.
+const dontWait = syscall.MSG_DONTWAIT | syscall.MSG_NOSIGNAL
+
 // attempt is one write that does not wait. It is kept, so that writing allocates nothing.
 type attempt struct {
 	p     []byte
@@ -32,11 +35,11 @@ type attempt struct {
 }
 
 func (a *attempt) init() {
-	// The scheduler is not told of the system call: a socket of net never blocks, and telling it costs a tenth of a small
-	// write.
+	// The scheduler is not told of the system call, which does not wait: telling it costs a fiftieth of a small write. send
+	// does less than write before it comes to the socket.
 	a.call = func(fd uintptr) bool {
 		for {
-			n, _, errno := syscall.RawSyscall(syscall.SYS_WRITE, fd, uintptr(unsafe.Pointer(unsafe.SliceData(a.p))), uintptr(len(a.p)))
+			n, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, fd, uintptr(unsafe.Pointer(unsafe.SliceData(a.p))), uintptr(len(a.p)), dontWait, 0, 0)
 			if errno == syscall.EINTR {
 				continue
 			}
@@ -88,7 +91,7 @@ func (c *connection) readReady() {
 func (c *connection) onReadable(fd uintptr) bool {
 	for {
 		p := c.reader.input.space()
-		n, _, errno := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
+		n, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), syscall.MSG_DONTWAIT, 0, 0)
 		switch {
 		case errno == syscall.EINTR:
 		case errno == syscall.EAGAIN:

@@ -1,6 +1,10 @@
 package conn
 
-import "github.com/gosocka/socka/actors"
+import (
+	"sync"
+
+	"github.com/gosocka/socka/actors"
+)
 
 // outbox holds what one connection has yet to write. It is a plain data structure: its owner locks it, and does the writing.
 //
@@ -33,22 +37,35 @@ type outbox struct {
 
 // item is one message that waits.
 type item struct {
-	frame  []byte // the envelope, never nil but in a hole
-	key    string // of a Latest push
-	policy actors.Policy
-	answer *actors.Answer // whose frame it is, to be released
+	frame  []byte         // the envelope, never nil but in a hole
+	push   *actors.Push   // whose frame it is,
+	answer *actors.Answer // or the same; to be released
 }
 
-// keepCap is the room for items that an empty outbox holds on to.
-const keepCap = 8
+func (it *item) policy() actors.Policy {
+	if it.push == nil {
+		return actors.Must
+	}
+	return it.push.Policy
+}
+
+const (
+	// keepCap is the room for items that an empty outbox holds on to.
+	keepCap = 4
+	// queueCap is the room that one gets from queues when it needs more.
+	queueCap = 128
+)
+
+// queues are used again: a large room fills and empties the outboxes of all members many times a second.
+var queues = sync.Pool{New: func() any { return new([queueCap]item) }}
 
 func (o *outbox) bytes() int { return o.waiting + o.writing }
 
 // add queues an item, dropping what may be dropped to make room. It returns how many items were dropped (the new one
 // may be among them), and false if the item may not be dropped and does not fit.
 func (o *outbox) add(it item) (dropped int, ok bool) {
-	if it.policy == actors.Latest {
-		if i, waits := o.latest[it.key]; waits {
+	if it.policy() == actors.Latest {
+		if i, waits := o.latest[it.push.Key]; waits {
 			o.remove(i)
 		}
 	}
@@ -58,7 +75,7 @@ func (o *outbox) add(it item) (dropped int, ok bool) {
 			dropped++
 			continue
 		}
-		if it.policy == actors.DropOldest {
+		if it.policy() == actors.DropOldest {
 			return dropped + 1, true
 		}
 		return dropped, false
@@ -66,11 +83,14 @@ func (o *outbox) add(it item) (dropped int, ok bool) {
 	if len(o.queue) == cap(o.queue) && o.head+o.holes > len(o.queue)/2 {
 		o.compact()
 	}
-	if it.policy == actors.Latest {
+	if it.policy() == actors.Latest {
 		if o.latest == nil {
 			o.latest = make(map[string]int)
 		}
-		o.latest[it.key] = len(o.queue)
+		o.latest[it.push.Key] = len(o.queue)
+	}
+	if len(o.queue) == cap(o.queue) && len(o.queue) >= keepCap && len(o.queue) < queueCap {
+		o.queue = append(queues.Get().(*[queueCap]item)[:0], o.queue...)
 	}
 	o.queue = append(o.queue, it)
 	o.waiting += n
@@ -92,8 +112,8 @@ func (o *outbox) take(batch []item, most int) []item {
 			}
 			taken += n
 			batch = append(batch, it)
-			if it.policy == actors.Latest {
-				delete(o.latest, it.key)
+			if it.policy() == actors.Latest {
+				delete(o.latest, it.push.Key)
 			}
 		}
 		o.queue[o.head] = item{}
@@ -123,8 +143,8 @@ func (o *outbox) clear() {
 // remove makes a hole.
 func (o *outbox) remove(i int) {
 	it := o.queue[i]
-	if it.policy == actors.Latest {
-		delete(o.latest, it.key)
+	if it.policy() == actors.Latest {
+		delete(o.latest, it.push.Key)
 	}
 	o.waiting -= frameSize(len(it.frame))
 	o.queue[i] = item{}
@@ -133,7 +153,7 @@ func (o *outbox) remove(i int) {
 
 func (o *outbox) dropOldest() bool {
 	for ; o.droppable < len(o.queue); o.droppable++ {
-		if it := o.queue[o.droppable]; it.policy == actors.DropOldest && it.frame != nil {
+		if it := o.queue[o.droppable]; it.policy() == actors.DropOldest && it.frame != nil {
 			o.remove(o.droppable)
 			return true
 		}
@@ -148,8 +168,8 @@ func (o *outbox) compact() {
 		if it.frame == nil {
 			continue
 		}
-		if it.policy == actors.Latest {
-			o.latest[it.key] = len(live)
+		if it.policy() == actors.Latest {
+			o.latest[it.push.Key] = len(live)
 		}
 		live = append(live, it)
 	}
@@ -160,6 +180,9 @@ func (o *outbox) compact() {
 // reset starts over with an empty queue, whose items are all zero.
 func (o *outbox) reset() {
 	o.queue, o.head, o.holes, o.droppable = o.queue[:0], 0, 0, 0
+	if cap(o.queue) == queueCap {
+		queues.Put((*[queueCap]item)(o.queue[:queueCap]))
+	}
 	if cap(o.queue) > keepCap {
 		o.queue, o.latest = nil, nil
 	}

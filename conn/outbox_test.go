@@ -25,13 +25,13 @@ func (o *plainOutbox) bytes() int {
 }
 
 func (o *plainOutbox) add(it item) (dropped int, ok bool) {
-	if it.policy == actors.Latest {
-		o.items = slices.DeleteFunc(o.items, func(x item) bool { return x.policy == actors.Latest && x.key == it.key })
+	if it.policy() == actors.Latest {
+		o.items = slices.DeleteFunc(o.items, func(x item) bool { return x.policy() == actors.Latest && x.push.Key == it.push.Key })
 	}
 	for o.bytes() > 0 && o.bytes()+frameSize(len(it.frame)) > o.limit {
-		i := slices.IndexFunc(o.items, func(x item) bool { return x.policy == actors.DropOldest })
+		i := slices.IndexFunc(o.items, func(x item) bool { return x.policy() == actors.DropOldest })
 		if i < 0 {
-			if it.policy == actors.DropOldest {
+			if it.policy() == actors.DropOldest {
 				return dropped + 1, true
 			}
 			return dropped, false
@@ -81,9 +81,9 @@ func TestOutboxAgainstModel(t *testing.T) {
 					model.items = nil
 				}
 			default:
-				it := item{frame: fmt.Appendf(make([]byte, 0, 40), "%0*d", 1+rnd.IntN(30), step), policy: actors.Policy(rnd.IntN(3))}
-				if it.policy == actors.Latest {
-					it.key = string(rune('a' + rnd.IntN(5)))
+				it := item{frame: fmt.Appendf(make([]byte, 0, 40), "%0*d", 1+rnd.IntN(30), step), push: &actors.Push{Policy: actors.Policy(rnd.IntN(3))}}
+				if it.policy() == actors.Latest {
+					it.push.Key = string(rune('a' + rnd.IntN(5)))
 				}
 				d1, ok1 := o.add(it)
 				d2, ok2 := model.add(it)
@@ -104,9 +104,9 @@ func TestOutboxAgainstModel(t *testing.T) {
 // Replacing one value for ever costs no memory.
 func TestOutboxLatestIsBounded(t *testing.T) {
 	o := outbox{limit: 1 << 20}
-	o.add(item{frame: []byte("first"), policy: actors.Must})
+	o.add(item{frame: []byte("first")})
 	for i := range 100_000 {
-		if dropped, ok := o.add(item{frame: []byte("value"), policy: actors.Latest, key: string(rune('a' + i%3))}); dropped != 0 || !ok {
+		if dropped, ok := o.add(item{frame: []byte("value"), push: &actors.Push{Policy: actors.Latest, Key: string(rune('a' + i%3))}}); dropped != 0 || !ok {
 			t.Fatal(dropped, ok)
 		}
 	}

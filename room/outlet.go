@@ -14,8 +14,8 @@ type recipient struct {
 }
 
 // outlet lets what one run of the mailbox sends leave together: each connection gets it with one write. What a run of one
-// message sends leaves at once. In a longer one it waits for the end of the run, but no longer than holdTurns turns or
-// about holdTime, also if a turn takes long.
+// message sends leaves at once. In a longer one it waits for the end of the run, but for holdTurns turns at most, and about
+// as long as writing it will take, also if a turn takes long.
 type outlet struct {
 	turns int       // begun since the first that sent what is held
 	since time.Time // when the second of these began
@@ -28,7 +28,10 @@ type outlet struct {
 
 const (
 	holdTurns = 64
-	holdTime  = time.Millisecond
+	// holdTime and holdEach for each connection is how long something is held, within mostHeld.
+	holdTime = time.Millisecond
+	holdEach = 5 * time.Microsecond
+	mostHeld = 20 * time.Millisecond
 	// keepHolders is the room for connections that an outlet without any holds on to.
 	keepHolders = 8
 )
@@ -67,7 +70,7 @@ func (o *outlet) begin(now time.Time) {
 		if !o.armed {
 			o.arm()
 		}
-	case o.turns >= holdTurns, now.Sub(o.since) >= holdTime:
+	case o.turns >= holdTurns, now.Sub(o.since) >= o.limit():
 		o.flushLocked()
 	}
 }
@@ -76,10 +79,14 @@ func (o *outlet) begin(now time.Time) {
 func (o *outlet) arm() {
 	o.armed = true
 	if o.timer == nil {
-		o.timer = time.AfterFunc(holdTime, o.late)
+		o.timer = time.AfterFunc(o.limit(), o.late)
 	} else {
-		o.timer.Reset(holdTime)
+		o.timer.Reset(o.limit())
 	}
+}
+
+func (o *outlet) limit() time.Duration {
+	return min(max(holdTime, time.Duration(len(o.holders))*holdEach), mostHeld)
 }
 
 func (o *outlet) late() {
