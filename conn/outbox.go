@@ -49,12 +49,8 @@ func (it *item) policy() actors.Policy {
 	return it.push.Policy
 }
 
-const (
-	// keepCap is the room for items that an empty outbox holds on to.
-	keepCap = 4
-	// queueCap is the room that one gets from queues when it needs more.
-	queueCap = 128
-)
+// queueCap is the room for items that an outbox gets from queues. An empty one has none.
+const queueCap = 64
 
 // queues are used again: a large room fills and empties the outboxes of all members many times a second.
 var queues = sync.Pool{New: func() any { return new([queueCap]item) }}
@@ -89,8 +85,8 @@ func (o *outbox) add(it item) (dropped int, ok bool) {
 		}
 		o.latest[it.push.Key] = len(o.queue)
 	}
-	if len(o.queue) == cap(o.queue) && len(o.queue) >= keepCap && len(o.queue) < queueCap {
-		o.queue = append(queues.Get().(*[queueCap]item)[:0], o.queue...)
+	if o.queue == nil {
+		o.queue = queues.Get().(*[queueCap]item)[:0]
 	}
 	o.queue = append(o.queue, it)
 	o.waiting += n
@@ -179,11 +175,10 @@ func (o *outbox) compact() {
 
 // reset starts over with an empty queue, whose items are all zero.
 func (o *outbox) reset() {
-	o.queue, o.head, o.holes, o.droppable = o.queue[:0], 0, 0, 0
 	if cap(o.queue) == queueCap {
 		queues.Put((*[queueCap]item)(o.queue[:queueCap]))
+	} else {
+		o.latest = nil // as large as the queue was
 	}
-	if cap(o.queue) > keepCap {
-		o.queue, o.latest = nil, nil
-	}
+	o.queue, o.head, o.holes, o.droppable = nil, 0, 0, 0
 }
