@@ -40,6 +40,7 @@ type connection struct {
 	watched watched // the sweeper's
 
 	heard    atomic.Bool   // input came since the sweeper looked
+	unsure   atomic.Bool   // the end of the stream may have come with the last input
 	answered atomic.Uint64 // the number of the last answered call
 	shutting atomic.Bool   // closing, for the reader
 	writes   atomic.Uint32 // counts up at the begin and the end of each write: odd while one is in progress

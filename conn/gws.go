@@ -90,20 +90,6 @@ func (t *transport) Read(p []byte) (int, error) {
 	}
 }
 
-// noticeClosing is how the reader learns that the connection closes. It returns false if it knew, so that its time is up.
-func (c *connection) noticeClosing() bool {
-	c.mu.Lock()
-	if !c.closing || c.lingers {
-		c.mu.Unlock()
-		return false
-	}
-	c.lingers = true
-	_ = c.nc.SetReadDeadline(c.readBy)
-	c.mu.Unlock()
-	c.detach()
-	return true
-}
-
 // Write takes what gws writes: the answer to the handshake, which goes out at once, then whole frames. Data frames are
 // those that a flusher has gws compress. A close frame is gws's answer to the peer's, or to a fault of the peer.
 func (t *transport) Write(p []byte) (int, error) {

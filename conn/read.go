@@ -114,6 +114,40 @@ func (c *connection) panicked(v any) {
 	c.closeLocked(end, keepQueue)
 }
 
+// noticeClosing is how the reader learns that the connection closes. It returns false if it knew, so that its time is up.
+func (c *connection) noticeClosing() bool {
+	c.mu.Lock()
+	if !c.closing || c.lingers {
+		c.mu.Unlock()
+		return false
+	}
+	c.lingers = true
+	_ = c.nc.SetReadDeadline(c.readBy)
+	c.mu.Unlock()
+	c.detach()
+	return true
+}
+
+// nudge has a reader that waits look for input.
+func (c *connection) nudge() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closing {
+		_ = c.nc.SetReadDeadline(past)
+	}
+}
+
+// noticeNudge takes a nudge. It returns false if the deadline is of a connection that closes.
+func (c *connection) noticeNudge() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing {
+		return false
+	}
+	_ = c.nc.SetReadDeadline(time.Time{})
+	return true
+}
+
 // drain throws input away until the peer closes its side or readBy. Closing a TCP socket with unread input would reset it,
 // and the reset may overtake the close frame. So once the close frame is written only the outbound half is closed, where the
 // transport has halves, and the rest is left to the peer for CloseTimeout.

@@ -51,6 +51,8 @@ func (c *connection) watch(now time.Time) {
 	w, o := &c.watched, &c.g.opts
 	if c.heard.Swap(false) {
 		w.heard = now
+	} else if c.unsure.Load() {
+		c.nudge()
 	}
 	silent := now.Sub(w.heard)
 	switch {

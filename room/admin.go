@@ -76,7 +76,7 @@ func Push[T any](ctx context.Context, to *Ref, push *contract.Push[T], v T) erro
 	}
 	// Encoded here for both formats: v is the caller's as soon as Push returns.
 	both := []*session{{format: wire.JSON}, {format: wire.Msgpack}}
-	msg, err := encodePush(def, v, both)
+	msg, err := encodePush(def, &v, both)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,8 @@
 package room
 
 import (
+	"reflect"
+
 	"github.com/gosocka/socka/actors"
 	"github.com/gosocka/socka/contract"
 	"github.com/gosocka/socka/wire"
@@ -40,7 +42,7 @@ func Emit[State, Data, T any](t *Turn[State, Data], to *Session[Data], push *con
 	if to == nil || !in.room.has(to.s) {
 		return
 	}
-	in.push(push.Def(), v, []*session{to.s})
+	in.push(push.Def(), &v, []*session{to.s})
 }
 
 // Broadcast sends a push to all sessions of the room, the caller's own included, or to those that every audience agrees
@@ -53,7 +55,7 @@ func Broadcast[State, Data, T any](t *Turn[State, Data], push *contract.Push[T],
 	if audience != nil {
 		to = filter(to, audience)
 	}
-	in.push(push.Def(), v, to)
+	in.push(push.Def(), &v, to)
 }
 
 func filter(members []*session, audience []Audience) []*session {
@@ -86,20 +88,20 @@ func (t *turn) push(def *contract.PushDef, v any, to []*session) {
 	}
 }
 
-// encodePush encodes v once for each format that is spoken among to. With nobody there it still validates.
+// encodePush encodes what v points to once for each format that is spoken among to. With nobody there it still validates.
 func encodePush(def *contract.PushDef, v any, to []*session) (*actors.Push, error) {
 	msg := &actors.Push{Policy: policyOf(def.Delivery())}
 	if msg.Policy == actors.Latest {
-		key, err := def.Key(v)
+		key, err := def.Key(reflect.ValueOf(v).Elem().Interface())
 		if err != nil {
 			return nil, err
 		}
 		msg.Key = def.Name() + "\x00" + key
 	}
 	encode := func(f wire.Format) error {
-		body, err := def.Encode(f, v)
+		frame, err := def.AppendBody(wire.OpenEvent(make([]byte, 0, 256), f, def.Name()), f, v)
 		if err == nil {
-			msg.Frames[f] = wire.AppendEvent(nil, f, def.Name(), body)
+			msg.Frames[f] = wire.CloseFrame(frame, f)
 		}
 		return err
 	}
