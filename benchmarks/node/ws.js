@@ -25,8 +25,8 @@ const calls = {
 function broadcast (room, event, value) {
   const checked = body.safeParse(value)
   if (!checked.success) throw new Error(checked.error.message)
-  const text = JSON.stringify({ socka: 'serverEvent', v: 1, event, body: checked.data })
-  for (const member of room) member.send(text)
+  const text = Buffer.from(JSON.stringify({ socka: 'serverEvent', v: 1, event, body: checked.data })) // a string is encoded at each send
+  for (const member of room) member.send(text, { binary: false })
 }
 
 const rooms = new Map()

@@ -40,6 +40,7 @@ func scenarios(t load.Times, short bool) []scenario {
 		{"calls-64-depth-16", "Calls, 100 connections, depth 16, 64 B", "call", everyone, load.Calls{Connections: 100, Depth: 16, Size: 64, Times: t}},
 		{"calls-1k-depth-1", "Calls, 100 connections, depth 1, 1 KiB", "call", everyone, load.Calls{Connections: 100, Depth: 1, Size: 1024, Times: t}},
 		{"calls-1k-depth-16", "Calls, 100 connections, depth 16, 1 KiB", "call", everyone, load.Calls{Connections: 100, Depth: 16, Size: 1024, Times: t}},
+		{"calls-64-rooms-of-4", "Calls, 100 connections in rooms of 4, depth 1, 64 B", "call", []string{socka, gws}, load.Calls{Connections: 100, Depth: 1, Size: 64, InRoom: 4, Times: t}},
 		{"broadcast-saturating", "Broadcast to 1,000, saturating, 64 B", "delivery", peers, load.Broadcast{Rooms: 1, Members: members, Size: 64, Times: t}},
 		{"broadcast-1k-saturating", "Broadcast to 1,000, saturating, 1 KiB", "delivery", peers, load.Broadcast{Rooms: 1, Members: members, Size: 1024, Times: t}},
 		{"broadcast-20k", "Broadcast to 1,000 at 20,000 deliveries/s, 64 B", "delivery", peers, load.Broadcast{Rooms: 1, Members: members, Rate: 20, Size: 64, Times: t}},

@@ -166,7 +166,7 @@ func (o *options) head(w *strings.Builder, missing string) {
 	if o.cpu != "" {
 		pinned = "one for the server, another for the load"
 	}
-	fmt.Fprintf(w, "| | |\n|---|---|\n| measured | %s |\n| medians | of %d runs of %v after %v, bodies of %d B, JSON |\n%s| used | %s |\n",
+	fmt.Fprintf(w, "| | |\n|---|---|\n| measured | %s |\n| runs | %d of %v after %v, of which medians; bodies of %d B, JSON |\n%s| used | %s |\n",
 		time.Now().UTC().Format(time.DateOnly), o.runs, o.times.Measure, o.times.Warm, size, machine.Rows(), pinned)
 	for _, note := range []string{missing, o.note} {
 		if note != "" {

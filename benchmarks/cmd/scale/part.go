@@ -68,7 +68,7 @@ const size = 64 // bytes of a body
 
 func (s sizes) parts() []part {
 	timed := func(op, ops string) []column {
-		return []column{{"CPU per " + op + ", µs", 2}, {ops + "/s", 0}, {"p50, ms", 2}, {"p99, ms", 2}, {"server, processors", 2}, {"load, processors", 2}}
+		return []column{{"CPU per " + op + ", µs", 2}, {ops + "/s", 0}, {"p50, ms", 2}, {"p99, ms", 2}, {"server, processors", 2}, {"load, processors", 2}, {"others, processors", 2}}
 	}
 	calls, deliveries := timed("call", "calls"), timed("delivery", "deliveries")
 
@@ -144,7 +144,7 @@ func measured(l interface {
 	return func(ctx context.Context, server load.Server) ([]float64, error) {
 		r, err := l.Run(ctx, server)
 		ms := func(d time.Duration) float64 { return 1000 * d.Seconds() }
-		return []float64{us(r.CPU), r.Rate, ms(r.P50), ms(r.P99), r.Server(), r.Load}, err
+		return []float64{us(r.CPU), r.Rate, ms(r.P50), ms(r.P99), r.Server(), r.Load, r.Others}, err
 	}
 }
 

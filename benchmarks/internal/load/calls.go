@@ -16,6 +16,7 @@ type Calls struct {
 	Rate        float64 // calls per second of all connections together, open loop; 0: as many as are answered
 	Size        int     // bytes of a body as JSON
 	Idle        int     // further connections that do nothing, in rooms of 100
+	InRoom      int     // connections of one room; 0: one room for all that call
 	Times
 }
 
@@ -80,7 +81,10 @@ func (o Calls) Run(ctx context.Context, server Server) (Result, error) {
 }
 
 func (c *calling) roomOf(i int) string {
-	if i < c.Connections {
+	switch {
+	case i < c.Connections && c.InRoom > 0:
+		return fmt.Sprintf("calls-%d", i/c.InRoom)
+	case i < c.Connections:
 		return "calls"
 	}
 	return fmt.Sprintf("idle-%d", (i-c.Connections)/100)

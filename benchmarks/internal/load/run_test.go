@@ -87,6 +87,17 @@ func TestCallsAreCounted(t *testing.T) {
 	}
 }
 
+func TestRoomsOfCalls(t *testing.T) {
+	c := calling{Calls: Calls{Connections: 5, Idle: 101}}
+	if c.roomOf(0) != "calls" || c.roomOf(4) != "calls" || c.roomOf(5) != "idle-0" || c.roomOf(105) != "idle-1" {
+		t.Errorf("one room: %s, %s, %s, %s", c.roomOf(0), c.roomOf(4), c.roomOf(5), c.roomOf(105))
+	}
+	c.InRoom = 4
+	if c.roomOf(3) != "calls-0" || c.roomOf(4) != "calls-1" || c.roomOf(5) != "idle-0" {
+		t.Errorf("rooms of 4: %s, %s, %s", c.roomOf(3), c.roomOf(4), c.roomOf(5))
+	}
+}
+
 func TestDeliveriesAreCounted(t *testing.T) {
 	for name, rate := range map[string]float64{"saturating": 0, "on schedule": 1000} {
 		r, err := Broadcast{Rooms: 1, Members: 5, Rate: rate, Size: 64, Times: instant}.Run(t.Context(), server(t, false))
