@@ -12,5 +12,6 @@
 //   - Every server is shut down by its test, and no goroutine of the library may be left then.
 //   - The tests of a package run one after the other, since some look at the process's heap and goroutines.
 //
-// The environment variable SOCKA_LONG=1 makes the tests of order run with their full load instead of a tenth.
+// The environment variable SOCKA_LONG=1 makes the tests of order run with their full load instead of a tenth, and adds a room of
+// 1,000 members to that of the stalled reader.
 package integration

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"os"
 	"runtime"
 	"slices"
 	"sync"
@@ -143,8 +144,8 @@ func (c *choir) sing(t *testing.T, in playIn) {
 	}
 }
 
-// TestOneStalledReaderIsClosedAndTheOthersNoticeNothing has one of 100 members stop reading while one of the others keeps
-// broadcasting pushes of which none may be lost.
+// TestOneStalledReaderIsClosedAndTheOthersNoticeNothing has one of 100 members (with SOCKA_LONG set of 1,000 too) stop
+// reading while one of the others keeps broadcasting pushes of which none may be lost.
 //
 // What the server may hold more as time goes by is one full outbox. Buffers of sockets, of TLS and of compression are there
 // after the first pushes, which go ahead of the measurement; 512 KiB are left for what else comes and goes. All pushes together
@@ -155,13 +156,23 @@ func TestOneStalledReaderIsClosedAndTheOthersNoticeNothing(t *testing.T) {
 		size   = 4 << 10
 		bound  = outbox + 512<<10
 	)
+	type try struct {
+		transport
+		members int
+	}
+	var tries []try
 	for _, via := range transports {
-		t.Run(via.name, func(t *testing.T) {
-			const members = 100
-			pushes := 4 * bound / size
+		tries = append(tries, try{via, 100})
+	}
+	if os.Getenv("SOCKA_LONG") != "" {
+		tries = append(tries, try{overTCP, 1000})
+	}
+	for _, via := range tries {
+		t.Run(fmt.Sprintf("%s/%d", via.name, via.members), func(t *testing.T) {
+			members, pushes := via.members, 4*bound/size
 			texts := pads(64, size)
 			s := serve(t, setup{
-				via: via, narrowFirst: true,
+				via: via.transport, narrowFirst: true,
 				opts: room.Options{Conn: conn.Options{
 					OutboxBytes: outbox, CallsPerSecond: -1,
 					WriteTimeout: patience, CloseTimeout: patience, IdleTimeout: -1, PingInterval: -1,

@@ -32,8 +32,6 @@ const (
 	holdTime = time.Millisecond
 	holdEach = 5 * time.Microsecond
 	mostHeld = 20 * time.Millisecond
-	// keepHolders is the room for connections that an outlet without any holds on to.
-	keepHolders = 8
 )
 
 // send gives a connection a message that may be held.
@@ -108,10 +106,7 @@ func (o *outlet) flushLocked() {
 		h.Flush()
 	}
 	clear(o.holders)
-	o.turns = 0
-	if o.holders = o.holders[:0]; cap(o.holders) > keepHolders {
-		o.holders = nil
-	}
+	o.holders, o.turns = o.holders[:0], 0
 }
 
 // Idle implements actors.Idler.
