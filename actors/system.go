@@ -29,7 +29,7 @@ type Actor interface {
 
 // Idler is an Actor that wants to know when there is nothing left to do.
 type Idler interface {
-	// Idle is called like Receive, when nothing waits for the actor any more. It must return soon.
+	// Idle is called like Receive, when nothing waits for the actor any more, but not after Stopped. It must return soon.
 	Idle()
 }
 
@@ -250,6 +250,7 @@ type host struct {
 	idler   Idler // actor, or nil
 	self    *PID  // as the engine calls it; the mailbox's
 	failed  error
+	ended   bool // Stopped was called; the mailbox's
 	mailbox mailbox
 
 	pid          *PID  // as Spawn calls it; the system's
@@ -298,7 +299,7 @@ type idling struct{}
 
 // idle says that nothing waits.
 func (h *host) idle() {
-	if h.idler == nil || h.failed != nil {
+	if h.idler == nil || h.failed != nil || h.ended {
 		return
 	}
 	defer h.recover(idling{})
@@ -307,6 +308,7 @@ func (h *host) idle() {
 
 // stopped must not panic: the engine would bring the actor back to life.
 func (h *host) stopped() {
+	h.ended = true
 	defer h.system.remove(h)
 	defer func() {
 		if v := recover(); v != nil {
