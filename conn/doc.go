@@ -2,42 +2,51 @@
 // outbox with its policies for slow consumers, keepalive, and closing. It speaks the envelopes of the socka v1 wire
 // (package wire, the protocol of @firtoz/socka) and knows nothing of contracts: bodies pass through as bytes.
 //
-// It may import wire and actors, and of the WebSocket libraries it alone on the server side imports gws.
+// It may import wire and actors, and of the WebSocket libraries it alone on the server side imports gws, which serves the
+// connections with permessage-deflate. Frames of all others are read and written here.
 //
 // # The way of a message
 //
 //	Admit ── Upgrade ──▶ Attach ─┐
 //	                             ▼
-//	socket ─▶ gws ─▶ wire.Decode ─▶ limits, number ─▶ Call ─▶ room      read goroutine, one per connection
-//	                                                          │
-//	socket ◀─ one write ◀─ flusher ◀─ outbox ◀─ Answer, Push, Close     goroutine of the room, then of the flusher
+//	socket ─▶ frames ─▶ wire.Scan ─▶ limits, number ─▶ Calls ─▶ room    read goroutine, one per connection
+//	                                                           │
+//	socket ◀─ one write ◀─ flusher ◀─ outbox ◀─ Answer, Push, Close     goroutine of the room, or of the flusher
 //	                             ▲
-//	             gws's close frames, pongs, pings
+//	                  close frames, pongs, pings
 //
-// In: the read goroutine decodes the envelope in the connection's format and numbers the calls from 1. A JSON connection
+// In: the read goroutine takes what the socket has, parses the frames where they lie (inbound), decodes each envelope in the
+// connection's format and numbers the calls from 1. The calls of one read go to the room as one message. A plain TCP
+// connection that waits for input holds no buffer. A JSON connection
 // takes binary messages too, as JSON; a msgpack connection takes no text. A malformed message is reported
 // (Hooks.Malformed); one that carries an id, and a call over a limit, becomes a Call with Refused set, so that its answer
 // stands in its place among the others. Server-kind frames are reported and not answered.
 //
-// Out: a connection is an actors.Process. Deliver puts a frame into the outbox, which never blocks, and starts a flusher
-// if none runs. The flusher writes all that waits, joined into writes of about 64 KiB, and ends when nothing is left:
-// a lone message goes out at once, a burst goes out in one write, an idle connection has no flusher. With
-// permessage-deflate a message is compressed when the flusher takes it, so that the policies act on what waits.
+// Out: a connection is an actors.Holder. Hold puts a frame into the outbox, and Flush is the flusher: it writes all that
+// waits, joined into writes of about 64 KiB. A room holds what one run of its mailbox sends and flushes each connection once,
+// at the end, so a lone message goes out at once and a burst in one write. Flush writes to a plain TCP socket without waiting.
+// What the socket does not take, and everything for TLS, pipes and permessage-deflate, is left to a goroutine that ends when
+// nothing is left. Deliver is for those who have nothing to hold: it always leaves the writing to that goroutine. An idle
+// connection has none. With permessage-deflate a message is compressed when the flusher takes it, so that the policies act
+// on what waits.
 //
 // # Invariants
 //
 //   - A room gets of one connection: one Attach, then Calls with the numbers 1, 2, 3, …, then one Detach, whatever ends
 //     the connection. When the server closes it, the Detach comes at once and does not wait for the peer.
 //   - What is delivered to one connection goes out in that order, but for what a policy drops or moves to the tail.
-//   - One flusher at a time is the only writer to a socket after the handshake, and it writes whole frames. Nothing follows
-//     a close frame.
+//   - One flusher at a time is the only writer to a socket after the handshake, whatever goroutine it runs on, and it writes
+//     whole frames: what a socket did not take is written before anything else. Nothing follows a close frame.
+//   - What is held is flushed by whoever was told that it is held, and by whatever else starts a flusher before.
 //   - An outbox holds at most Options.OutboxBytes (or one frame), counted until the socket has taken them. At the bound,
 //     waiting DropOldest pushes go first, oldest first; a Latest push has already taken the place of the older one with its
 //     key; answers and Must pushes are never dropped: the connection is closed with 4501 instead, what waits is dropped and
 //     the close frame follows the frame that is partly written. Of pongs only the latest waits.
 //   - At most MaxInFlight calls are unanswered, and refused ones on top of them are bounded.
-//   - A close frame is not lost: input is read and thrown away until the peer answers or its time is up, and where gws can
-//     read no more the outbound half is closed first.
+//   - A close frame is not lost: input is read and thrown away until the peer answers or its time is up, and where no more
+//     can be parsed the outbound half is closed first.
+//   - The end of a stream is noticed at once, or, when it came together with a call and nothing that is written to the peer
+//     finds out, within two steps of the sweeper.
 //   - Keepalive reaches no room. One sweeper serves all connections; it runs only while there are any.
 //   - After Close no goroutine of the gateway is left.
 //

@@ -41,6 +41,10 @@
 //   - A call that was received before its connection closed runs before that session's OnDetach.
 //   - Nothing is ordered between two rooms.
 //
+// What a room sends while messages wait for it is written when it has handled them, once for each connection: after 64 turns
+// at most, and after about as long as the writing takes (a millisecond, or 5 µs for each connection). What one message causes
+// in a room that has nothing else to do is written at once.
+//
 // # Sessions
 //
 //	connect ─▶ Authenticate ─▶ MayCreate, if the room does not run ─▶ upgrade ─▶ OnAttach ─▶ calls … ─▶ OnDetach
