@@ -34,7 +34,7 @@ const (
 	holdEach = 5 * time.Microsecond
 	mostHeld = 100 * time.Millisecond
 	// flushTogether is how many connections one goroutine writes to, if there are processors for more.
-	flushTogether = 256
+	flushTogether = 64
 )
 
 // send gives a connection a message that may be held.
