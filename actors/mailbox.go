@@ -107,9 +107,12 @@ func (m *mailbox) round() int {
 
 	rest := batch
 	for len(rest) > 0 {
-		rest = rest[m.handle(rest):]
+		rest = rest[m.handle(rest[:min(len(rest), throughput)]):]
 		if m.handleEngine(); m.suspended {
 			break
+		}
+		if len(rest) > 0 {
+			runtime.Gosched()
 		}
 	}
 	handled := len(batch) - len(rest)

@@ -108,7 +108,7 @@ func (s *System) undelivered(msg any) {
 	}
 }
 
-// Spawn starts an actor under a name that is unique in this system while the actor lives.
+// Spawn starts an actor under a name that is unique in this system until the actor's Stopped is called.
 func (s *System) Spawn(name string, a Actor) (*PID, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -58,6 +58,7 @@ type connection struct {
 	left     []byte // what a direct write has left to the next flusher
 	stuck    uint32 // the write that the sweeper woke
 	closing  bool
+	broken   bool          // closing, and nothing can be written any more
 	end      CloseInfo     // how it ends, once closing
 	farewell []byte        // the close frame, until a flusher takes it
 	flushed  chan struct{} // made when closing begins, closed when the last flusher is done
@@ -105,11 +106,11 @@ func (p *process) take(msg any, hold bool) (held bool) {
 			c.g.opts.Logger.Error("a push without a frame for the connection's format was dropped", "session", c.info.Session, "format", c.info.Format.String())
 			return false
 		}
-		c.mu.Lock()
+		p.makeRoom(frame)
 		held, full = c.enqueueLocked(item{frame: frame, push: m}, hold)
 		c.mu.Unlock()
 	case *actors.Answer:
-		c.mu.Lock()
+		p.makeRoom(m.Frame)
 		held, full = c.answerLocked(m, hold)
 		c.mu.Unlock()
 	case *actors.Close:
@@ -121,6 +122,17 @@ func (p *process) take(msg any, hold bool) (held bool) {
 		p.Flush()
 	}
 	return held
+}
+
+// makeRoom locks mu and sees to it that what is held is no reason to call the peer slow: nobody has tried to send it.
+func (p *process) makeRoom(frame []byte) {
+	c := (*connection)(p)
+	c.mu.Lock()
+	for c.holding && !c.flushing && c.out.bytes()+frameSize(len(frame)) > c.out.limit {
+		c.mu.Unlock()
+		p.Flush()
+		c.mu.Lock()
+	}
 }
 
 // answerLocked ends a call. Answers come in the order of the calls, so one number tells what is unanswered.
@@ -143,7 +155,7 @@ func (c *connection) answerLocked(m *actors.Answer, hold bool) (held, full bool)
 }
 
 // enqueueLocked queues a message. What is held is written by Flush, all else by a flusher, which is started unless one
-// runs. It returns true if Flush must be called: sometime, or if the queue is full now.
+// runs. It returns true if Flush must be called: sometime, or if much is held now.
 func (c *connection) enqueueLocked(it item, hold bool) (held, full bool) {
 	if c.closing {
 		return false, false
@@ -256,11 +268,16 @@ func (c *connection) breakLocked(end CloseInfo) {
 	} else if c.end.Err == nil && c.farewell != nil {
 		c.end.Err = end.Err
 	}
+	c.broken = true
 	c.end.OutboxBytes += c.out.bytes()
 	c.out.settle()
 	c.out.clear()
 	c.farewell = nil
-	_ = c.raw.Close()
+	if c.direct != nil { // closing it waits for the reader, who may wait for mu; it closes the socket itself
+		_ = c.nc.SetDeadline(past)
+	} else {
+		_ = c.raw.Close()
+	}
 	if !c.flushing {
 		c.doneLocked()
 	}

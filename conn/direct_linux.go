@@ -79,17 +79,20 @@ func (c *connection) readReady() {
 	ready := c.onReadable
 	for {
 		err := c.direct.Read(ready)
-		if err == nil {
+		switch {
+		case c.reader.over:
 			return
-		}
-		if !errors.Is(err, os.ErrDeadlineExceeded) || !c.noticeClosing() && !c.noticeNudge() {
+		case err == nil: // it closes: there are deadlines to look at
+		case !errors.Is(err, os.ErrDeadlineExceeded), !c.noticeDeadline():
 			c.reader.err = err
 			return
 		}
 	}
 }
 
-// onReadable reads until there is nothing left, for now (false) or for ever.
+// onReadable reads until there is nothing left for now, and returns false. It returns true when reading is over, or when the
+// connection closes: to call it again is to look at the deadline first. Each call begins with a read, since calling it
+// anew may forget what the runtime has told.
 //
 // The runtime tells once of what has come, so the end of the stream must not be overlooked behind the last bytes. A read
 // that finds nothing would tell, and costs a twentieth of a call. It is left out after a call: a peer that has closed its
@@ -106,14 +109,14 @@ func (c *connection) onReadable(fd uintptr) bool {
 			c.reader.input.rest()
 			return false
 		case errno != 0:
-			c.reader.err = &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", errno)}
+			c.reader.err, c.reader.over = &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", errno)}, true
 			return true
 		case n == 0:
-			c.reader.err = io.EOF
+			c.reader.err, c.reader.over = io.EOF, true
 			return true
 		default:
 			c.hear(int(n))
-			if c.parse() {
+			if c.reader.over = c.parse(); c.reader.over || c.shutting.Load() {
 				return true
 			}
 			if int(n) < len(p) && c.unanswered() > 0 {

@@ -218,7 +218,8 @@ func (c *connection) writeDirect(s *scratch, p []byte) error {
 	n := 0
 	if s.left == nil {
 		var err error
-		if n, err = s.try.write(c.direct, p); err != nil {
+		n, err = s.try.write(c.direct, p)
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) { // a deadline may be the sweeper's for an earlier write
 			return err
 		}
 	}
@@ -236,7 +237,7 @@ func (c *connection) mayGoOn(began uint32, n int, err error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closing { // one deadline for all that is left, unless the sweeper's came just before
-		return time.Now().Before(c.readBy.Add(-c.g.opts.CloseTimeout))
+		return !c.broken && time.Now().Before(c.readBy.Add(-c.g.opts.CloseTimeout))
 	}
 	if n == 0 && c.stuck == began {
 		return false

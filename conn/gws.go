@@ -82,7 +82,7 @@ func (t *transport) Read(p []byte) (int, error) {
 			}
 			return n, nil // an error comes again
 		}
-		if err != nil && errors.Is(err, os.ErrDeadlineExceeded) && c.noticeClosing() {
+		if err != nil && errors.Is(err, os.ErrDeadlineExceeded) && c.noticeDeadline() {
 			continue
 		}
 		c.reader.err = err

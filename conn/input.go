@@ -71,7 +71,7 @@ func (c *connection) readBlocking() {
 		c.hear(n)
 		switch {
 		case n > 0: // an error comes again
-		case err != nil && errors.Is(err, os.ErrDeadlineExceeded) && c.noticeClosing():
+		case err != nil && errors.Is(err, os.ErrDeadlineExceeded) && c.noticeDeadline():
 		case err != nil:
 			c.reader.err = err
 			return

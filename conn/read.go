@@ -40,6 +40,7 @@ var errTextOnMsgpack = errors.New("socka: unexpected JSON frame in msgpack mode"
 // reader is the state of the read goroutine; nobody else touches it.
 type reader struct {
 	err      error        // of the last read
+	over     bool         // nothing more is to be read
 	number   uint64       // of the last call
 	first    *actors.Call // received and not yet sent to the room
 	last     *actors.Call
@@ -114,12 +115,17 @@ func (c *connection) panicked(v any) {
 	c.closeLocked(end, keepQueue)
 }
 
-// noticeClosing is how the reader learns that the connection closes. It returns false if it knew, so that its time is up.
-func (c *connection) noticeClosing() bool {
+// noticeDeadline is how the reader learns that the connection closes, or of a nudge. It returns false if its time is up.
+func (c *connection) noticeDeadline() bool {
 	c.mu.Lock()
-	if !c.closing || c.lingers {
+	if c.broken || c.lingers {
 		c.mu.Unlock()
 		return false
+	}
+	if !c.closing {
+		_ = c.nc.SetReadDeadline(time.Time{})
+		c.mu.Unlock()
+		return true
 	}
 	c.lingers = true
 	_ = c.nc.SetReadDeadline(c.readBy)
@@ -137,23 +143,12 @@ func (c *connection) nudge() {
 	}
 }
 
-// noticeNudge takes a nudge. It returns false if the deadline is of a connection that closes.
-func (c *connection) noticeNudge() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closing {
-		return false
-	}
-	_ = c.nc.SetReadDeadline(time.Time{})
-	return true
-}
-
 // drain throws input away until the peer closes its side or readBy. Closing a TCP socket with unread input would reset it,
 // and the reset may overtake the close frame. So once the close frame is written only the outbound half is closed, where the
 // transport has halves, and the rest is left to the peer for CloseTimeout.
 func (c *connection) drain() {
 	buf := make([]byte, 4<<10)
-	for shut := false; ; {
+	for shut := false; !c.isBroken(); {
 		if !shut && c.isDone() {
 			shut = true
 			if half, ok := c.nc.(interface{ CloseWrite() error }); ok {
@@ -174,6 +169,12 @@ func (c *connection) isDone() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.done
+}
+
+func (c *connection) isBroken() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.broken
 }
 
 // detach tells the room, once, that there is no connection any more.

@@ -137,7 +137,7 @@ func (r *room) newTurn(name string, s *session) *turn {
 
 // recycle keeps the memory of a turn that nobody has in hand any more.
 func (r *room) recycle(t *turn) {
-	clear(t.out)
+	clear(t.out[:cap(t.out)]) // what was dropped too
 	*t = turn{out: t.out[:0]}
 	if cap(t.out) <= keepReleases {
 		r.spare = t
