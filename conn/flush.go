@@ -274,6 +274,9 @@ func (c *connection) finishLocked() {
 		return
 	}
 	c.doneLocked()
+	if c.broken {
+		return // the reader was woken to end
+	}
 	c.readBy = time.Now().Add(c.g.opts.CloseTimeout)
 	switch {
 	case c.readOver:
