@@ -35,8 +35,8 @@ func TestIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newSystem(t)
 		b := &busy{on: func(msg any) {
-			if msg == 2 {
-				time.Sleep(time.Second) // meanwhile 3 comes
+			if msg == 1 || msg == 2 {
+				time.Sleep(time.Second) // meanwhile others come
 			}
 		}}
 		pid, err := s.Spawn("busy", b)
@@ -47,7 +47,7 @@ func TestIdle(t *testing.T) {
 		b.got = nil // it was idle once it had started
 		s.Send(pid, 1)
 		s.Send(pid, 2)
-		time.Sleep(time.Millisecond)
+		time.Sleep(1500 * time.Millisecond)
 		s.Send(pid, 3)
 		time.Sleep(2 * time.Second)
 		s.Send(pid, 4)
@@ -85,9 +85,10 @@ func TestCallsSentTogether(t *testing.T) {
 			return first
 		}
 		s.Send(pid, chain("a", "b", "c"))
+		synctest.Wait()
 		s.Send(pid, chain("d"))
 		synctest.Wait()
-		if want := []string{"a", "b", "c", "d", "idle"}; !slices.Equal(b.got, want) {
+		if want := []string{"a", "b", "c", "idle", "d", "idle"}; !slices.Equal(b.got, want) {
 			t.Errorf("got %q, want %q", b.got, want)
 		}
 		mustClose(t, s)

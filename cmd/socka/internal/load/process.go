@@ -14,8 +14,7 @@ type process struct {
 	self bool
 }
 
-// usage is what a process has used. CPU time is that of user and system together, of all threads, in steps of the clock
-// tick that /proc counts in (10 ms on Linux).
+// usage is what a process has used. CPU time is that of user and system together, of all threads.
 type usage struct {
 	cpu float64 // seconds
 	rss int64   // bytes in memory now
@@ -36,7 +35,18 @@ func (p process) read() (usage, error) {
 	if err != nil {
 		return usage{}, err
 	}
-	return parseStat(stat)
+	u, err := parseStat(stat)
+	if err != nil {
+		return usage{}, err
+	}
+	pid := p.pid
+	if p.self {
+		pid = os.Getpid()
+	}
+	if cpu, ok := cpuClock(pid); ok { // the same, without the clock ticks of 10 ms that /proc counts in
+		u.cpu = cpu
+	}
+	return u, nil
 }
 
 // parseStat reads /proc/PID/stat, as proc(5) describes it. The second field, the name of the program, is in parentheses
