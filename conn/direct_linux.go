@@ -37,8 +37,8 @@ type attempt struct {
 }
 
 func (a *attempt) init() {
-	// The scheduler is not told of the system call, which does not wait: telling it costs a fiftieth of a small write. send
-	// does less than write before it comes to the socket.
+	// The scheduler is not told of the system call, which does not wait. send does less than write before it comes to the
+	// socket.
 	a.call = func(fd uintptr) bool {
 		for {
 			n, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, fd, uintptr(unsafe.Pointer(unsafe.SliceData(a.p))), uintptr(len(a.p)), dontWait, 0, 0)
