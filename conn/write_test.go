@@ -95,6 +95,7 @@ func TestPolicies(t *testing.T) {
 					t.Fatalf("push %d is %s, want %s", i, got, w)
 				}
 			}
+			synctest.Wait() // the last write's bytes are let go once it has returned
 			if s := e.g.Stats(); s.PushesDropped != 290 || s.QueuedBytes != 0 {
 				t.Fatalf("%+v", s)
 			}
