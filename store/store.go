@@ -32,7 +32,7 @@ type Store interface {
 	Acquire(ctx context.Context, owner OwnerID, key Key) (*Room, error)
 
 	// Save carries out one batch for each of any number of rooms and returns one error for each, in order: nil, then it is
-	// durable; ErrFenced, then the room has another epoch, or is gone, and nothing of its batch was done; or any other,
+	// durable; ErrFenced, then the room has another epoch, or is gone, and nothing of its batch was done; ErrStale likewise; or any other,
 	// then it may have been done or not. A batch is carried out as a whole or not at all, whatever becomes of the others.
 	// Carrying out the same batch twice is the same as once, but that a repeated Delete is ErrFenced.
 	// The batches are the caller's again when it returns. No two of them are of the same room.
@@ -131,6 +131,11 @@ type Batch struct {
 	Key   Key
 	Epoch Epoch
 
+	// Number counts the batches of one epoch, from 1. One that is not the latest any more, because a later one has been
+	// carried out, is ErrStale and does nothing: what was sent once and given up may arrive late. The same number again is
+	// the same batch again. Zero: not checked, and not noted.
+	Number uint64
+
 	Put    []Part   // parts to set
 	Delete []string // parts to delete; those that are not there are passed over
 	Append []Append // records to write; one with a Seq that its log has already takes the place of that
@@ -188,6 +193,8 @@ func Margin(ttl time.Duration) time.Duration { return ttl / 5 }
 var (
 	// ErrFenced: the room has another epoch, so another owner, or is gone.
 	ErrFenced = errors.New("store: the room has another epoch by now")
+	// ErrStale: a later batch of the same epoch has been carried out before.
+	ErrStale = errors.New("store: a later batch of this epoch has been carried out before")
 	// ErrLapsed: the owner's row is gone. It has to join anew, and has no rooms any more.
 	ErrLapsed = errors.New("store: the owner has lapsed and was forgotten")
 	// ErrNotFound: there is no such room.
