@@ -4,5 +4,12 @@
 //		storetest.Run(t, func(t *testing.T) storetest.Harness { … })
 //	}
 //
+// Every promise of the comments in package store has a subtest, named after the group and the promise, that fails where it
+// is broken. The suite sleeps nowhere: leases end because a Harness makes time pass. Nothing that it asserts depends on how
+// fast the store is; leases are of an hour, so that none ends because a machine is slow.
+//
+// What is left open by package store is left open here: whether an empty value comes back as nil or not (that it is there
+// is what counts), and whether Due, as long as an owner lives, is to be asked again earlier than it would have to be.
+//
 // It may import store.
 package storetest
