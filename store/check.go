@@ -19,8 +19,8 @@ func CheckKey(k Key) error {
 	return nil
 }
 
-// CheckBatch says what is wrong with a batch, for implementations: a name that is empty or too long, a Seq that is 0 or
-// above 1<<63 - 1, or an unknown Then. Such a batch is refused as a whole, before anything is done for it.
+// CheckBatch says what is wrong with a batch, for implementations: a name that is empty or too long, a Seq that is 0, a Seq
+// or a Number above 1<<63 - 1, or an unknown Then. Such a batch is refused as a whole, before anything is done for it.
 func CheckBatch(b *Batch) error {
 	if err := CheckKey(b.Key); err != nil {
 		return err
@@ -54,6 +54,9 @@ func checkContents(b *Batch) error {
 		if err := checkName("log", b.Trim[i].Log); err != nil {
 			return fmt.Errorf("Trim[%d]: %w", i, err)
 		}
+	}
+	if b.Number > maxSeq {
+		return fmt.Errorf("Number is %d, use one from 1 to 1<<63 - 1, or 0 for none", b.Number)
 	}
 	if b.Then > Remove {
 		return fmt.Errorf("Then is %d, use Hold, Release or Remove", b.Then)

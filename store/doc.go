@@ -20,7 +20,7 @@
 //	            Save, Release ▼      │ Acquire by anybody: a new epoch
 //	                        nobody's, epoch 7
 //
-// Epochs increase, and never repeat, whatever happens to rooms and rows: not after Delete, and not after the store was
+// Epochs increase, and never repeat, whatever happens to rooms and rows: not after Remove, and not after the store was
 // put back from a backup, for a new epoch is never below the wall clock in microseconds since 1970.
 //
 // # Time

@@ -57,8 +57,8 @@ type memoryOwner struct {
 	nth   uint64        // in the order of joining
 	ends  time.Duration // of the lease, by the clock of leases; never if it has no end
 	first *memoryRoom   // the list of its rooms
-	// dead says that somebody has seen the lease ended and the margin over: its rooms are in due, by ended, the wall-clock
-	// time of the end in microseconds.
+	// dead says that Due has seen the lease ended and the margin over: its rooms are in due, by ended, the end of the lease
+	// as a wall-clock time in microseconds.
 	dead  bool
 	ended int64
 }

@@ -25,6 +25,7 @@ type memoryRoom struct {
 	kind       *memoryKind
 	name       string
 	epoch      Epoch
+	number     uint64       // of the latest batch of the epoch that had one
 	owner      *memoryOwner // nil: nobody
 	prev, next *memoryRoom  // in the owner's list
 	wake       int64        // wall clock in microseconds, or never

@@ -37,7 +37,7 @@ func (d *memoryData) acquire(owner OwnerID, key Key) (memoryRoom, error) {
 		}
 	}
 	d.last = max(d.last+1, Epoch(max(0, d.wall().UnixMicro())))
-	r.epoch = d.last
+	r.epoch, r.number = d.last, 0
 	r.give(o)
 	d.place(r)
 	return r.freeze(), nil
@@ -94,6 +94,12 @@ func (d *memoryData) save(b *Batch, data []string, now int64) (sooner bool, err 
 	}
 	if r.epoch != b.Epoch {
 		return false, fmt.Errorf("%w: room %s has epoch %d, the batch %d", ErrFenced, b.Key, r.epoch, b.Epoch)
+	}
+	if b.Number != 0 {
+		if b.Number < r.number {
+			return false, fmt.Errorf("%w: room %s has had batch %d of epoch %d, this is %d", ErrStale, b.Key, r.number, r.epoch, b.Number)
+		}
+		r.number = b.Number
 	}
 	if b.Then == Remove {
 		d.remove(r)
@@ -163,29 +169,13 @@ func (m *Memory) List(ctx context.Context, kind string, after Key, limit int) ([
 
 // Due is part of [Store]. The next it returns is never after the end of a lease of an owner that lives, whether or not
 // that has rooms: so nobody has to be told when it acquires one.
-//
-// What a wall clock that is set moves is the Linger of rooms whose owner was seen dead before: that is reckoned once.
 func (m *Memory) Due(ctx context.Context, now time.Time, limit int) (due []Key, next time.Time, err error) {
 	if err := m.lock(ctx); err != nil {
 		return nil, time.Time{}, err
 	}
 	d := m.data
 	defer d.mu.Unlock()
-	clock, wall := d.clock(), d.wall().UnixMicro()
-	soonest := never
-	for _, o := range d.owners {
-		switch {
-		case o.dead || o.ends == math.MaxInt64:
-		case clock >= o.takeable():
-			o.dead, o.ended = true, wall-(clock-o.ends).Microseconds()
-			for r := o.first; r != nil; r = r.next {
-				d.place(r)
-			}
-		default:
-			// Rounded up, so that it is over then.
-			soonest = min(soonest, now.UnixMicro()+(o.takeable()-clock).Microseconds()+1)
-		}
-	}
+	soonest := d.bury(d.clock(), now.UnixMicro())
 	for r := range d.due.from(nil) {
 		if r.due > now.UnixMicro() {
 			soonest = min(soonest, r.due)
@@ -197,6 +187,31 @@ func (m *Memory) Due(ctx context.Context, now time.Time, limit int) (due []Key, 
 		due = append(due, r.key())
 	}
 	return due, timeOf(soonest), nil
+}
+
+// bury puts the rooms of owners whose leases have ended where they belong in due, and returns when the next lease will have
+// ended, or never. A lease ended so long before now as it did by the clock of leases, whatever the wall clock did since: if
+// that was set, by more than a second, the rooms move.
+func (d *memoryData) bury(clock time.Duration, now int64) (next int64) {
+	next = never
+	for _, o := range d.owners {
+		if o.ends == math.MaxInt64 {
+			continue
+		}
+		if left := o.takeable() - clock; left > 0 {
+			// Rounded up, so that it is over then.
+			next = min(next, now+left.Microseconds()+1)
+			continue
+		}
+		ended := now - (clock - o.ends).Microseconds()
+		if moved := ended - o.ended; !o.dead || moved < -1e6 || moved > 1e6 {
+			o.dead, o.ended = true, ended
+			for r := o.first; r != nil; r = r.next {
+				d.place(r)
+			}
+		}
+	}
+	return next
 }
 
 // dueAt is when the room wants to be woken by what is known of its owner: a wall-clock time in microseconds, or never.

@@ -11,7 +11,7 @@ import (
 // the store cannot say: what was asked may or may not have happened, and it is right to ask again.
 type Store interface {
 	// Join makes a new owner with a lease of ttl from now (at least [MinTTL], zero: one that never ends by itself). The
-	// store sets ID, Joined and Expires of the Owner it returns.
+	// store sets ID, TTL, Joined and Expires of the Owner it returns.
 	Join(ctx context.Context, o Owner, ttl time.Duration) (Owner, error)
 
 	// Renew prolongs a lease by its whole ttl from now, also one that has ended, as long as the owner's row is there: what
@@ -32,16 +32,19 @@ type Store interface {
 	Acquire(ctx context.Context, owner OwnerID, key Key) (*Room, error)
 
 	// Save carries out one batch for each of any number of rooms and returns one error for each, in order: nil, then it is
-	// durable; ErrFenced, then the room has another epoch, or is gone, and nothing of its batch was done; ErrStale likewise; or any other,
-	// then it may have been done or not. A batch is carried out as a whole or not at all, whatever becomes of the others.
-	// Carrying out the same batch twice is the same as once, but that a repeated Delete is ErrFenced.
+	// durable; ErrFenced, then the room has another epoch, or is gone, and nothing of its batch was done; ErrStale, then a
+	// later batch was done before (see Batch.Number), and nothing of this one; or any other, then it may have been done or
+	// not. A batch is carried out as a whole or not at all, whatever becomes of the others.
+	// Carrying out the same batch twice is the same as once, but that a repeated Remove is ErrFenced.
 	// The batches are the caller's again when it returns. No two of them are of the same room.
 	Save(ctx context.Context, batches []Batch) []error
 
 	// Due lists up to limit rooms that nobody who lives has, and that want to be woken: those whose Wake is not after now,
-	// and those of lapsed owners whose Linger is over. They come in the order of the time at which they were due. next is the
-	// time at which to ask again if nobody tells of a change before: the time at which the next room may be due by what is
-	// known now, zero if none is. With more rooms due than limit it is now.
+	// and those of lapsed owners whose Linger is over. An owner lives until it can be taken over, so with the [Margin], and
+	// that, and Linger, are judged by the store's clock. They come in the order of the time at which they were due. next is
+	// the time at which to ask again if nobody tells of a change before, reckoned from now: the time at which the next room
+	// may be due by what is known now, or earlier as long as an owner lives, zero if none is. With more rooms due than limit
+	// it is now.
 	Due(ctx context.Context, now time.Time, limit int) (due []Key, next time.Time, err error)
 
 	// List lists up to limit rooms that have parts or logs, of one kind or, with kind "", of all, in the order of kind, then
@@ -56,8 +59,9 @@ type Store interface {
 	Close() error
 }
 
-// Notifier is a [Store] that can tell when another process, or another handle, has changed what Due or Owners would say.
-// Without it they have to be asked from time to time.
+// Notifier is a [Store] that can tell when another process, or another handle, has changed what Due or Owners would say:
+// that an owner has come or gone, or that a room is due sooner than next said. That fewer rooms are due, or later, does not
+// have to be told. Without it they have to be asked from time to time.
 type Notifier interface {
 	// Notify calls f after each such change, perhaps more often, never two at once, until ctx ends or the store is closed;
 	// then it returns ctx's error or ErrClosed. It calls f whenever it may have missed something, the first time at once.
@@ -133,7 +137,7 @@ type Batch struct {
 
 	// Number counts the batches of one epoch, from 1. One that is not the latest any more, because a later one has been
 	// carried out, is ErrStale and does nothing: what was sent once and given up may arrive late. The same number again is
-	// the same batch again. Zero: not checked, and not noted.
+	// the same batch again. Zero: not checked, and not noted. At most 1<<63 - 1.
 	Number uint64
 
 	Put    []Part   // parts to set

@@ -8,8 +8,11 @@
 // is broken. The suite sleeps nowhere: leases end because a Harness makes time pass. Nothing that it asserts depends on how
 // fast the store is; leases are of an hour, so that none ends because a machine is slow.
 //
-// What is left open by package store is left open here: whether an empty value comes back as nil or not (that it is there
-// is what counts), and whether Due, as long as an owner lives, is to be asked again earlier than it would have to be.
+// What is left open by package store is left open here:
+//   - Whether an empty value comes back as nil or not. That it is there is what counts.
+//   - Whether Due, as long as an owner lives, says to ask again earlier than it would have to.
+//   - Where a lapsed owner's room stands in Due whose Wake came before the lapse: whether it was due since then or since
+//     the lapse.
 //
 // It may import store.
 package storetest

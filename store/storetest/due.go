@@ -186,10 +186,8 @@ func testDueChanged(e *env) {
 // Whether an owner lives is judged by the store, not by the time that Due is given.
 func testDueHeld(e *env) {
 	forever, o := e.join(e.s, 0), e.join(e.s, ttl)
-	for k, owner := range map[store.Key]store.Owner{room1: forever, room2: o} {
-		r := e.acquire(e.s, owner, k)
-		e.save(e.s, store.Batch{Key: k, Epoch: r.Epoch, Put: parts("state", "a"), Wake: e.now.Add(-time.Hour)})
-	}
+	e.held(e.s, forever, room1, e.now.Add(-1000*time.Hour), 0)
+	e.held(e.s, o, room2, e.now.Add(-time.Hour), -1)
 	e.wantDue(e.s, e.now)
 	e.wantDue(e.s, e.now.Add(1000*time.Hour))
 	e.leave(e.s, forever)

@@ -29,12 +29,13 @@ type env struct {
 	*testing.T
 	harness Harness
 	s       store.Store // a first handle
+	settle  func()      // in a bubble: waits until everybody else waits; otherwise does nothing
 	now     time.Time   // what the test passes to Due: the wall clock at its begin, and what has been made to pass since
 }
 
-func newEnv(t *testing.T, h Harness) *env {
+func newEnv(t *testing.T, h Harness, settle func()) *env {
 	t.Helper()
-	e := &env{T: t, harness: h, now: time.UnixMicro(time.Now().UnixMicro())}
+	e := &env{T: t, harness: h, settle: settle, now: time.UnixMicro(time.Now().UnixMicro())}
 	e.s = e.open()
 	return e
 }

@@ -111,6 +111,8 @@ func testLapseLingerAndWake(e *env) {
 	e.held(e.s, o, room1, start.Add(ttl/2), -1)    // due as soon as it can be had
 	e.held(e.s, o, room2, start.Add(3*ttl), -1)    // by Wake
 	e.held(e.s, o, room3, start.Add(9*ttl), 4*ttl) // by Linger
+	room4 := store.Key{Kind: "game", Name: "two"}
+	e.held(e.s, o, room4, start.Add(4*ttl), 8*ttl) // by Wake, before Linger is over
 	e.advance(ttl - slack)
 	e.wantDue(e.s, e.now)
 	e.advance(margin + 2*slack)
@@ -118,8 +120,12 @@ func testLapseLingerAndWake(e *env) {
 	e.acquire(e.s, e.join(e.s, 0), room1)
 	e.advance(start.Add(3 * ttl).Sub(e.now))
 	e.wantDue(e.s, e.now.Add(-time.Microsecond))
-	e.wantNextBy(e.wantDue(e.s, e.now, room2), start.Add(5*ttl))
+	e.wantNextBy(e.wantDue(e.s, e.now, room2), start.Add(4*ttl))
 	e.acquire(e.s, e.join(e.s, 0), room2)
+	e.advance(start.Add(4 * ttl).Sub(e.now))
+	e.wantDue(e.s, e.now.Add(-time.Microsecond))
+	e.wantNextBy(e.wantDue(e.s, e.now, room4), start.Add(5*ttl))
+	e.acquire(e.s, e.join(e.s, 0), room4)
 	e.advance(start.Add(5*ttl - slack).Sub(e.now))
 	e.wantDue(e.s, e.now)
 	e.advance(2 * slack)

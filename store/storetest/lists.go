@@ -50,7 +50,7 @@ func testListEntries(e *env) {
 	wake := e.now.Add(time.Hour)
 	r := e.acquire(e.s, o, room1)
 	e.save(e.s, store.Batch{
-		Key: room1, Epoch: r.Epoch, Put: parts("state", "12345", "empty", ""),
+		Key: room1, Epoch: r.Epoch, Put: parts("state", "12345", "empty", "", "other", "123"),
 		Append: []store.Append{appendTo("log", 1, "123"), appendTo("log", 2, "4567"), appendTo("other", 1, "8")}, Wake: wake,
 	})
 	e.asleep(e.s, o, room2, time.Time{})
@@ -68,9 +68,9 @@ func testListEntries(e *env) {
 			e.Fatalf("List: %+v; want nobody's, no Wake, %d bytes", got, len(room2.Name))
 		}
 	}
-	check(13, o.ID)
+	check(16, o.ID)
 	e.save(e.s, store.Batch{
-		Key: room1, Epoch: r.Epoch, Put: parts("state", "1"), Delete: []string{"empty"},
+		Key: room1, Epoch: r.Epoch, Put: parts("state", "1"), Delete: []string{"empty", "other"},
 		Append: []store.Append{appendTo("log", 2, "45")}, Trim: []store.Trim{{Log: "log", Before: 2}}, Keep: true,
 	})
 	check(4, o.ID)

@@ -176,6 +176,7 @@ func testNotifyDuring(e *env) {
 	for i := range 5 {
 		e.asleep(other, o, store.Key{Kind: "chat", Name: string(rune('a' + i))}, e.now)
 	}
+	e.settle()
 	if len(told) != 0 {
 		e.Error("f returned before it could")
 	}

@@ -8,23 +8,23 @@ import (
 // Run tests a store. It calls fresh once for every subtest, for data of its own.
 func Run(t *testing.T, fresh func(t *testing.T) Harness) {
 	t.Helper()
-	run(t, fresh, func(t *testing.T, f func(*testing.T)) { f(t) })
+	run(t, fresh, func(t *testing.T, f func(*testing.T)) { f(t) }, func() {})
 }
 
 // RunVirtual is Run for a store that lives by the clock of this process and uses nothing outside of it: every subtest, fresh
 // included, runs in a bubble of testing/synctest, so that Advance can be time.Sleep.
 func RunVirtual(t *testing.T, fresh func(t *testing.T) Harness) {
 	t.Helper()
-	run(t, fresh, synctest.Test)
+	run(t, fresh, synctest.Test, synctest.Wait)
 }
 
-func run(t *testing.T, fresh func(t *testing.T) Harness, around func(*testing.T, func(*testing.T))) {
+func run(t *testing.T, fresh func(t *testing.T) Harness, around func(*testing.T, func(*testing.T)), settle func()) {
 	t.Helper()
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {
 			for _, c := range g.tests {
 				t.Run(c.name, func(t *testing.T) {
-					around(t, func(t *testing.T) { c.run(newEnv(t, fresh(t))) })
+					around(t, func(t *testing.T) { c.run(newEnv(t, fresh(t), settle)) })
 				})
 			}
 		})
@@ -46,6 +46,7 @@ var groups = []group{
 	{"Acquire", acquireTests},
 	{"Epochs", epochTests},
 	{"Fencing", fenceTests},
+	{"Numbers", numberTests},
 	{"Save", saveTests},
 	{"Parts", partTests},
 	{"Logs", logTests},
@@ -56,4 +57,5 @@ var groups = []group{
 	{"Contexts", contextTests},
 	{"Notify", notifyTests},
 	{"Many", manyTests},
+	{"Random", randomTests},
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gosocka/socka/store"
@@ -149,9 +150,12 @@ func testSaveWholeForReaders(e *env) {
 	}
 	other := e.open()
 	stop := make(chan struct{})
+	var loads atomic.Int32
 	var wg sync.WaitGroup
 	wg.Go(func() {
+		defer loads.Store(rounds)
 		for {
+			loads.Add(1)
 			got, err := other.Load(e.Context(), room1)
 			if err != nil {
 				e.Errorf("Load: %v", err)
@@ -169,7 +173,8 @@ func testSaveWholeForReaders(e *env) {
 			}
 		}
 	})
-	for i := 2; i <= rounds; i++ {
+	// Until both have done enough, so that they have done it at once.
+	for i := 2; i <= rounds || loads.Load() < rounds; i++ {
 		if err := write(i); err != nil {
 			e.Errorf("Save: %v", err)
 			break
@@ -194,6 +199,7 @@ func badBatches() map[string]store.Batch {
 		"Append with Seq 1<<64-1":  {Append: []store.Append{appendTo("log", 1<<64-1, "x")}},
 		"Trim without a name":      {Trim: []store.Trim{{Before: 1}}},
 		"Trim with a long name":    {Trim: []store.Trim{{Log: long, Before: 1}}},
+		"a Number of 1<<63":        {Number: 1 << 63, Put: parts("state", "x")},
 		"an unknown Then":          {Then: store.Remove + 1},
 		"another unknown Then":     {Then: 255},
 		"Remove and a long name":   {Put: parts(long, "x"), Then: store.Remove},
