@@ -12,14 +12,9 @@ type Holder interface {
 
 // Holder returns the process behind pid if it is one of this system that can hold, else nil.
 func (s *System) Holder(pid *PID) Holder {
-	p, ok := s.engine.ProcessRegistry.GetLocal(pid.Id)
-	if !ok || pid.Address != s.engine.Address() {
+	if pid.Address != s.engine.Address() {
 		return nil
 	}
-	host, ok := p.(*processHost)
-	if !ok {
-		return nil
-	}
-	h, _ := host.p.(Holder)
+	h, _ := s.Lookup(pid.Id).(Holder)
 	return h
 }

@@ -51,7 +51,7 @@ type Call struct {
 // Detach tells a room that the connection of a session is gone. It is the last message of a session.
 type Detach struct {
 	Message
-	From    *PID
+	From    *PID // nil when a [Move] found no connection
 	Session string
 	Code    uint16 // the WebSocket close code; 1006 when the connection broke
 	Reason  string
@@ -92,6 +92,38 @@ type Close struct {
 	Reason string // at most 123 bytes of UTF-8, longer ones are cut
 }
 
+// Probe asks a connection whether its peer is still there. The connection pings, and sends From one [Probed], whatever
+// becomes of it: also when it is gone already.
+type Probe struct {
+	Message
+	From    *PID          // gets the Probed
+	Session string        // comes back in it
+	Timeout time.Duration // what the peer has to be heard; zero or less: nothing, so that nobody is found alive
+}
+
+// Probed answers a [Probe].
+type Probed struct {
+	Message
+	Session string
+	// Alive is true if the peer was heard since the Probe: a pong or anything else, but not a close frame. It is false as
+	// soon as the connection closes, and when Timeout is over.
+	Alive bool
+}
+
+// Move tells a connection that its room has another address from now on: To gets its further Calls, whose numbers go on,
+// and its Detach. A connection that has sent its Detach before sends it again, to To, and so does, with code 1006, one that
+// is gone: whoever moves a connection to himself gets one Detach for it, sooner or later. A Move to where it is already
+// does nothing.
+//
+// When Send of a Move to a connection of this node returns, nothing of the connection is on its way to the old address any
+// more but what has arrived there: it waits for what the connection is sending at that moment. So it must not be sent
+// under a lock that a [Process] at the old address takes in Deliver, nor from that Deliver.
+type Move struct {
+	Message
+	Session string
+	To      *PID
+}
+
 // Ask is a call from the server side: from another room, or from plain Go code.
 type Ask struct {
 	Message
@@ -124,6 +156,12 @@ func (m *Call) Undelivered(s *System) {
 	s.Send(m.From, &Close{Code: CloseUnavailable, Reason: "room stopped"})
 }
 
+// Undelivered answers that there is no peer any more.
+func (m *Probe) Undelivered(s *System) { s.Send(m.From, &Probed{Session: m.Session}) }
+
+// Undelivered sends the Detach in place of the connection.
+func (m *Move) Undelivered(s *System) { s.Send(m.To, &Detach{Session: m.Session, Code: closeAbnormal}) }
+
 // Undelivered answers that the call did not run.
 func (m *Ask) Undelivered(s *System) {
 	s.Send(m.From, &AskResult{Err: &wire.ErrorFrame{Error: "the room has stopped; try again", Code: "unavailable", HasCode: true}})
@@ -132,3 +170,6 @@ func (m *Ask) Undelivered(s *System) {
 // CloseUnavailable is the close code for a room that cannot be reached at the moment: reconnect with backoff. The whole
 // table of codes is in package conn.
 const CloseUnavailable = 4504
+
+// closeAbnormal stands for a connection whose end nobody can tell any more (RFC 6455 section 7.4.1).
+const closeAbnormal = 1006

@@ -145,6 +145,16 @@ func (s *System) Register(name string, p Process) (*PID, error) {
 // Unregister takes a process's name away.
 func (s *System) Unregister(pid *PID) { s.engine.ProcessRegistry.Remove(pid) }
 
+// Lookup returns the process that has a name at this moment, nil if none has; actors are not found by it. It takes one look
+// into the table by which messages find their way.
+func (s *System) Lookup(name string) Process {
+	p, _ := s.engine.ProcessRegistry.GetLocal(name)
+	if host, ok := p.(*processHost); ok {
+		return host.p
+	}
+	return nil
+}
+
 // Send delivers msg to pid: into the mailbox of an actor, or straight into the process. It never blocks on an actor.
 func (s *System) Send(pid *PID, msg any) { s.engine.Root.Send(pid, msg) }
 

@@ -153,7 +153,13 @@ func TestProcessesAndRequests(t *testing.T) {
 		if got := r.state(); got != "[now] []" {
 			t.Errorf("got %s", got)
 		}
+		if got := s.Lookup("conn/1"); got != r {
+			t.Errorf("found %v", got)
+		}
 		s.Unregister(pid)
+		if got := s.Lookup("conn/1"); got != nil {
+			t.Errorf("found %v after its end", got)
+		}
 
 		type question struct{ from *actors.PID }
 		echo := &recorder{}
@@ -164,6 +170,9 @@ func TestProcessesAndRequests(t *testing.T) {
 		pid, err = s.Spawn("echo", echo)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if got := s.Lookup("echo"); got != nil {
+			t.Errorf("an actor is found as %v", got)
 		}
 		ask := func(reply *actors.PID) any { return question{reply} }
 		if got, err := s.Request(t.Context(), pid, ask); got != "first" || err != nil {
@@ -225,13 +234,22 @@ func TestUndelivered(t *testing.T) {
 		s.Send(room, &actors.Call{From: from, Body: []byte("secret")})
 		s.Send(room, &actors.Ask{From: from})
 		s.Send(room, &actors.Detach{From: from})
+		s.Send(room, &actors.Probed{Session: "1", Alive: true})
+		s.Send(room, &actors.Probe{From: from, Session: "1", Timeout: time.Hour})
+		s.Send(room, &actors.Move{To: from, Session: "1"})
 		synctest.Wait()
 		var kinds []string
 		for _, m := range client.got {
 			kinds = append(kinds, fmt.Sprintf("%T", m))
 		}
-		if got := fmt.Sprint(kinds); got != "[*actors.Close *actors.Close *actors.AskResult]" {
-			t.Errorf("the connection got %s", got)
+		if got := fmt.Sprint(kinds); got != "[*actors.Close *actors.Close *actors.AskResult *actors.Probed *actors.Detach]" {
+			t.Fatalf("the connection got %s", got)
+		}
+		if p := client.got[3].(*actors.Probed); p.Session != "1" || p.Alive {
+			t.Errorf("a probe of nobody is answered with %+v", p)
+		}
+		if d := client.got[4].(*actors.Detach); d.Session != "1" || d.Code != 1006 || d.From != nil {
+			t.Errorf("a move of nobody is answered with %+v", d)
 		}
 		if log.Len() > 0 {
 			t.Errorf("logged: %s", log)
