@@ -2,6 +2,7 @@ package conn
 
 import (
 	"net"
+	"net/netip"
 	"runtime"
 	"strconv"
 	"strings"
@@ -91,3 +92,31 @@ func BenchmarkFanOut(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(sent), "ns/delivery")
 }
+
+// BenchmarkReceive is what a reader does with one call per read, without the socket and the room.
+func BenchmarkReceive(b *testing.B) {
+	sys := actors.NewSystem(nil)
+	to, err := sys.Register("room", releaser{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	g, err := NewGateway(sys, &Options{CallsPerSecond: -1, MaxInFlight: -1})
+	if err != nil {
+		b.Fatal(err)
+	}
+	c := newConnection(g, netip.Addr{}, Session{ID: "s", To: to})
+	f := (&client{t: b}).requestFrame("a-1", "echo", `{"text":"`+strings.Repeat("x", 64)+`"}`)
+	in := &c.reader.input
+	b.ReportAllocs()
+	for b.Loop() {
+		n := copy(in.space(), f)
+		c.hear(n)
+		in.n += n
+		c.parse()
+		in.rest()
+	}
+}
+
+type releaser struct{}
+
+func (releaser) Deliver(msg any) { msg.(*actors.Call).Release() }

@@ -20,26 +20,30 @@ import (
 //
 // closing is set once, under mu, with the code and reason that stand. From then on nothing is queued, no Call is sent,
 // and a flusher runs, or has run, that writes what is left of the queue and the close frame; it closes flushed at its end.
-// The reader notices at its next read, sends the Detach at once and reads on until the peer's close frame or readBy.
+// The reader notices at its next read, answers the probes, sends the Detach at once and reads on until the peer's close
+// frame or readBy.
 type connection struct {
 	g    *Gateway
 	info Info
-	to   *actors.PID
 	pid  *actors.PID
+
+	routing  sync.Mutex  // held while anything is sent to the room, so that a Move comes before or after it; before mu
+	to       *actors.PID // the room, under routing
+	detached bool        // the Detach was sent; under routing, and the reader's to set
 
 	nc          net.Conn
 	raw         net.Conn  // nc, or what is under it if it is a tls.Conn, whose Close may block
 	socket      *gws.Conn // only with permessage-deflate
 	tls         bool
 	deflate     bool
+	open        bool // the handshake is over, and the gateway has it; set under mu, before the first goroutine starts
 	handshakeBy time.Time
 	early       []byte // input that the HTTP server had read already, with permessage-deflate
-	open        bool   // the handshake is over; before the first goroutine starts
 
 	index   int     // in the gateway's table, under its lock
 	watched watched // the sweeper's
 
-	heard    atomic.Bool   // input came since the sweeper looked
+	heard    atomic.Uint32 // heardInput, heardAsked
 	unsure   atomic.Bool   // the end of the stream may have come with the last input
 	answered atomic.Uint64 // the number of the last answered call
 	shutting atomic.Bool   // closing, for the reader
@@ -68,6 +72,7 @@ type connection struct {
 	readOver bool          // gws reads no more
 	peerSaid bool          // the peer's close frame came
 	captured *[]byte       // where gws's data frames go; the flusher's
+	probes   *probe        // that wait for input, oldest first
 }
 
 // process is the connection as rooms see it.
@@ -89,8 +94,8 @@ func newConnection(g *Gateway, addr netip.Addr, s Session) *connection {
 	return c
 }
 
-// Deliver takes a message of a room: *actors.Push, *actors.Answer or *actors.Close. It does not block, and what comes
-// after the end of the connection is ignored.
+// Deliver takes a message of a room: *actors.Push, *actors.Answer, *actors.Close, *actors.Probe or *actors.Move. It does
+// not block. After the end of the connection the last two are answered, and all else is ignored.
 func (p *process) Deliver(msg any) { p.take(msg, false) }
 
 // Hold implements actors.Holder.
@@ -115,6 +120,10 @@ func (p *process) take(msg any, hold bool) (held bool) {
 		c.mu.Unlock()
 	case *actors.Close:
 		c.close(m.Code, m.Reason, keepQueue)
+	case *actors.Probe:
+		c.probe(m)
+	case *actors.Move:
+		c.move(m.To)
 	default:
 		c.g.opts.Logger.Error("a connection got a message that it does not know", "session", c.info.Session, "type", typeName(msg))
 	}

@@ -116,6 +116,7 @@ func (c *connection) onReadable(fd uintptr) bool {
 			return true
 		default:
 			c.hear(int(n))
+			c.reader.input.n += int(n)
 			if c.reader.over = c.parse(); c.reader.over || c.shutting.Load() {
 				return true
 			}

@@ -30,10 +30,26 @@
 // connection has none. With permessage-deflate a message is compressed when the flusher takes it, so that the policies act
 // on what waits.
 //
+// # Rooms that come and go
+//
+// A connection outlives the actor of its room when the room sleeps or is started anew. It is a process with a name made of its
+// session's id, so the new actor, which knows the sessions, finds it (Gateway.Lookup), has it send to itself (actors.Move)
+// and may ask whether the peer is still there (actors.Probe). For one connection this is promised:
+//
+//   - What it sends before a Move is at the old address when the Move returns, in a mailbox or handled; the new one gets
+//     what comes after. The numbers of Calls go on, so the new one answers from where the old one has stopped.
+//   - A call that finds nobody at its address closes the connection with 4504. So whoever gives an address up moves the
+//     connections away from it first and then ends what came to it before that.
+//   - Who has moved a connection to itself gets its Detach once, also if it had closed by then or was gone.
+//   - A probe is answered once. Input counts as the peer's sign of life from the moment when the probe comes, whether or
+//     not the peer has seen the ping; what was on its way counts, what had been read does not, nor does input with
+//     a close frame in it. With input in time, the Calls in it come before the answer; with a close, the Detach comes after.
+//
 // # Invariants
 //
 //   - A room gets of one connection: one Attach, then Calls with the numbers 1, 2, 3, …, then one Detach, whatever ends
-//     the connection. When the server closes it, the Detach comes at once and does not wait for the peer.
+//     the connection. When the server closes it, the Detach comes at once and does not wait for the peer. With Moves, all
+//     its addresses together get this, each a part of it.
 //   - What is delivered to one connection goes out in that order, but for what a policy drops or moves to the tail.
 //   - One flusher at a time is the only writer to a socket after the handshake, whatever goroutine it runs on, and it writes
 //     whole frames: what a socket did not take is written before anything else. Nothing follows a close frame.
@@ -58,6 +74,7 @@
 //	refused calls          10 × CallBurst in a row: closed with 4429
 //	malformed messages     100 without a good one between: closed with 4429; 10 reports at once and 1 a second
 //	OutboxBytes            1 MiB      over: policies, then closed with 4501
+//	probes                 16         waiting for one connection; over: answered at once, as if the peer were there
 //	MaxConnections         50,000     over: 503
 //	MaxConnectionsPerAddr  1,024      over: 429; an IPv6 /64 counts as one
 //	HandshakeTimeout       10 s       from Admit to the 101 written

@@ -76,10 +76,8 @@ func (t *transport) Read(p []byte) (int, error) {
 	}
 	for {
 		n, err := c.nc.Read(p)
+		c.hear(n)
 		if n > 0 {
-			if !c.heard.Load() {
-				c.heard.Store(true)
-			}
 			return n, nil // an error comes again
 		}
 		if err != nil && errors.Is(err, os.ErrDeadlineExceeded) && c.noticeDeadline() {

@@ -69,6 +69,7 @@ func (c *connection) readBlocking() {
 		}
 		n, err := c.nc.Read(in.space())
 		c.hear(n)
+		in.n += n
 		switch {
 		case n > 0: // an error comes again
 		case err != nil && errors.Is(err, os.ErrDeadlineExceeded) && c.noticeDeadline():
@@ -77,14 +78,6 @@ func (c *connection) readBlocking() {
 			return
 		}
 	}
-}
-
-// hear notes that n bytes were read.
-func (c *connection) hear(n int) {
-	if n > 0 && !c.heard.Load() {
-		c.heard.Store(true)
-	}
-	c.reader.input.n += n
 }
 
 // parse handles the frames that are there, and sends what they ask for. It returns true when reading is over.

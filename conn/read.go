@@ -39,15 +39,15 @@ var errTextOnMsgpack = errors.New("socka: unexpected JSON frame in msgpack mode"
 
 // reader is the state of the read goroutine; nobody else touches it.
 type reader struct {
-	err      error        // of the last read
-	over     bool         // nothing more is to be read
-	number   uint64       // of the last call
-	first    *actors.Call // received and not yet sent to the room
-	last     *actors.Call
-	detached bool
-	inOurs   bool // code of ours runs, not gws
-	input    input
-	parser   inbound
+	err    error        // of the last read
+	number uint64       // of the last call
+	first  *actors.Call // received and not yet sent to the room
+	last   *actors.Call
+	over   bool   // nothing more is to be read
+	inOurs bool   // code of ours runs, not gws
+	proof  *probe // those that input came for which is not yet parsed
+	input  input
+	parser inbound
 
 	frames    int
 	tokens    float64
@@ -177,19 +177,6 @@ func (c *connection) isBroken() bool {
 	return c.broken
 }
 
-// detach tells the room, once, that there is no connection any more.
-func (c *connection) detach() {
-	if c.reader.detached {
-		return
-	}
-	c.reader.detached = true
-	c.send()
-	c.mu.Lock()
-	end := c.end
-	c.mu.Unlock()
-	c.g.sys.Send(c.to, &actors.Detach{From: c.pid, Session: c.info.Session, Code: end.Code, Reason: end.Reason})
-}
-
 // yield lets others have their turn once in a while: a connection is read as long as there is input.
 func (c *connection) yield() {
 	if c.reader.frames++; c.reader.frames%yieldEvery == 0 {
@@ -243,14 +230,6 @@ func (c *connection) add(call *actors.Call) {
 		r.last.Follow(call)
 	}
 	r.last = call
-}
-
-// send gives the room what was received, in one message. It comes before each read, so that no call waits for another.
-func (c *connection) send() {
-	if first := c.reader.first; first != nil {
-		c.reader.first, c.reader.last = nil, nil
-		c.g.sys.Send(c.to, first)
-	}
 }
 
 func (c *connection) unanswered() uint64 { return c.reader.number - c.answered.Load() }

@@ -49,7 +49,8 @@ type watched struct {
 // watch looks after one connection.
 func (c *connection) watch(now time.Time) {
 	w, o := &c.watched, &c.g.opts
-	if c.heard.Swap(false) {
+	if c.heard.Load()&heardInput != 0 {
+		c.heard.And(^uint32(heardInput))
 		w.heard = now
 	} else if c.unsure.Load() {
 		c.nudge()

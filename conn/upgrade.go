@@ -24,7 +24,8 @@ type Session struct {
 	Kind, Room string
 	// Format is what the connection speaks from the first message to the last.
 	Format wire.Format
-	// To is the room's address; it gets an actors.Attach, then actors.Calls, then one actors.Detach.
+	// To is the room's address; it gets an actors.Attach, then actors.Calls, then one actors.Detach, unless an actors.Move
+	// says another one for the rest.
 	To *actors.PID
 	// Data goes into the Attach; the connection keeps no reference to it.
 	Data any
@@ -59,7 +60,7 @@ func (a *Admission) upgrade(w http.ResponseWriter, _ *http.Request, s Session) (
 		return &Refusal{http.StatusServiceUnavailable, fmt.Sprintf("the handshake took longer than %v; try again", g.opts.HandshakeTimeout), nil}
 	}
 	c := newConnection(g, a.addr, s)
-	c.pid, err = g.sys.Register("conn/"+s.ID, (*process)(c))
+	c.pid, err = g.sys.Register(processName(s.ID), (*process)(c))
 	if err != nil {
 		return &Refusal{http.StatusInternalServerError, "internal error: the session id is in use", nil}
 	}
@@ -84,7 +85,6 @@ func (a *Admission) upgrade(w http.ResponseWriter, _ *http.Request, s Session) (
 		_ = nc.Close()
 		return fmt.Errorf("conn: answering the handshake: %w", err)
 	}
-	c.open = true
 	if !g.insert(c) {
 		_ = nc.SetWriteDeadline(a.deadline)
 		_, _ = nc.Write(newCloseFrame(CloseGoingAway, "server stops"))
@@ -93,7 +93,7 @@ func (a *Admission) upgrade(w http.ResponseWriter, _ *http.Request, s Session) (
 	}
 	inserted = true
 	g.counters.accepted.Add(1)
-	g.sys.Send(s.To, &actors.Attach{From: c.pid, Session: s.ID, Format: s.Format, Addr: a.addr, Data: s.Data})
+	c.attach(s.Data)
 	go c.run()
 	return nil
 }
