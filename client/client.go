@@ -51,7 +51,7 @@ func New(rawURL string, opts *Options) *Client {
 	}
 	c.url, c.format, c.urlErr = parseURL(rawURL, c.opts.Wire)
 	if c.urlErr == nil {
-		c.logURL = c.url.Scheme + "://" + c.url.Host + c.url.EscapedPath()
+		c.logURL = publicURL(c.url)
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.pushes = newDispatcher(&c.opts)

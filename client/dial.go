@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -23,40 +24,48 @@ const maxErrorBody = 4 << 10
 // compressing.
 const compressThreshold = 512
 
+// publicURL is what errors and logs say of a URL: its query and its credentials may
+// be secrets.
+func publicURL(u *url.URL) string { return u.Scheme + "://" + u.Host + u.EscapedPath() }
+
 // parseURL checks the address of a room and settles the encoding: what the URL's
 // parameter wire and the option say must agree, a default agrees with anything.
 func parseURL(raw string, f wire.Format) (*url.URL, wire.Format, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
-		return nil, f, fmt.Errorf("socka: %w", err)
+		var whole *url.Error // prints the URL
+		if errors.As(err, &whole) {
+			err = whole.Err
+		}
+		return nil, f, fmt.Errorf("socka: the URL cannot be read: %w", err)
 	}
 	switch u.Scheme {
 	case "ws", "wss":
 	case "http", "https":
 		u.Scheme = "ws" + strings.TrimPrefix(u.Scheme, "http")
 	default:
-		return nil, f, fmt.Errorf("socka: URL %q: the scheme must be ws or wss", u.Redacted())
+		return nil, f, fmt.Errorf("socka: URL %q: the scheme must be ws or wss", publicURL(u))
 	}
 	if u.Hostname() == "" {
-		return nil, f, fmt.Errorf("socka: URL %q: it names no host", u.Redacted())
+		return nil, f, fmt.Errorf("socka: URL %q: it names no host", publicURL(u))
 	}
 	if u.Fragment != "" {
-		return nil, f, fmt.Errorf("socka: URL %q: a WebSocket URL has no fragment", u.Redacted())
+		return nil, f, fmt.Errorf("socka: URL %q: a WebSocket URL has no fragment", publicURL(u))
 	}
 	if f != wire.JSON && f != wire.Msgpack {
 		return nil, f, fmt.Errorf("socka: Options.Wire: unknown encoding %v", f)
 	}
 	q, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
-		return nil, f, fmt.Errorf("socka: URL %q: %w", u.Redacted(), err)
+		return nil, f, fmt.Errorf("socka: URL %q: %w", publicURL(u), err)
 	}
 	if q.Has("wire") {
 		named, err := wire.ParseFormat(q.Get("wire"))
 		if err != nil {
-			return nil, f, fmt.Errorf("socka: URL %q: %w", u.Redacted(), err)
+			return nil, f, fmt.Errorf("socka: URL %q: %w", publicURL(u), err)
 		}
 		if f != wire.JSON && f != named {
-			return nil, f, fmt.Errorf("socka: URL %q asks for %v, Options.Wire for %v: leave one of them out", u.Redacted(), named, f)
+			return nil, f, fmt.Errorf("socka: URL %q asks for %v, Options.Wire for %v: leave one of them out", publicURL(u), named, f)
 		}
 		return u, named, nil
 	}

@@ -44,6 +44,31 @@ func TestBadURLs(t *testing.T) {
 	}
 }
 
+// What is wrong with a URL is told without its query and its password.
+func TestBadURLsKeepSecrets(t *testing.T) {
+	for _, tt := range []struct{ url, want string }{
+		{"ws://ada:secret@host:port/room?sid=secret", "port"},
+		{"ws://ada:secret@ho st/room?sid=secret", "character"},
+		{"ftp://ada:secret@host/room?sid=secret", "ftp://host/room"},
+		{"ws:///room?sid=secret", "no host"},
+		{"ws://ada:secret@host/room?sid=secret#x", "fragment"},
+		{"ws://ada:secret@host/room?sid=secret&wire=xml", "xml"},
+		{"ws://ada:secret@host/room?sid=secret&wire=json", "leave one of them out"},
+		{"ws://ada:secret@host/room?sid=secret;b", "semicolon"},
+	} {
+		var log bytes.Buffer
+		c := client.New(tt.url, &client.Options{Wire: wire.Msgpack, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		err := c.Connect(t.Context())
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: error %v, want one that says %q", tt.url, err, tt.want)
+		}
+		c.Close()
+		if told := fmt.Sprint(err, &log); strings.Contains(told, "secret") {
+			t.Errorf("%s: the secret is told: %s", tt.url, told)
+		}
+	}
+}
+
 func TestNeverConnected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := &server{}

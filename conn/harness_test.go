@@ -232,6 +232,9 @@ func (e *env) stop() {
 			break
 		}
 	}
+	if strings.Contains(e.logs.String(), secret) {
+		e.t.Errorf("the query of a handshake was logged: %s", e.logs)
+	}
 	_ = e.srv.Close()
 	if err := e.sys.Close(ctx); err != nil {
 		e.t.Error(err)
@@ -322,7 +325,7 @@ func (e *env) handshake(format wire.Format, header ...string) *client {
 		h.Set(header[i], header[i+1])
 	}
 	req := &bytes.Buffer{}
-	fmt.Fprintf(req, "GET /?id=%s&wire=%s HTTP/1.1\r\n", c.id, format)
+	fmt.Fprintf(req, "GET /?id=%s&wire=%s&sid=%s HTTP/1.1\r\n", c.id, format, secret)
 	_ = h.Write(req)
 	req.WriteString("\r\n")
 	e.t.Cleanup(func() { _ = c.nc.Close() })

@@ -107,6 +107,8 @@ func (o *origins) check(r *http.Request) error {
 			}
 		}
 		from = p.String()
+	} else {
+		from, _, _ = strings.Cut(from, "?") // no origin has a query, and a query may hold secrets
 	}
 	return fmt.Errorf("origin %.100q may not connect to %.100q: list it in AllowOrigins, or, if a proxy in front changes scheme or host, list the proxy in TrustedProxies", from, self)
 }
