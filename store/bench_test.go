@@ -114,7 +114,10 @@ func sleeping(b *testing.B, m *store.Memory, owner store.OwnerID, n int) (bytes 
 		// In no order.
 		k := sleepingKey(i * 7919 % n)
 		r := acquire(b, m, owner, k)
-		save(b, m, store.Batch{Key: k, Epoch: r.Epoch, Put: []store.Part{{Name: "state", Data: data}}, Wake: now.Add(time.Duration(i) * time.Millisecond), Then: store.Release})
+		save(b, m, store.Batch{
+			Key: k, Epoch: r.Epoch, Put: []store.Part{{Name: "state", Data: data}},
+			Wake: now.Add(time.Duration(i) * time.Millisecond), Then: store.Release,
+		})
 		bytes += int64(len(k.Name) + len(data))
 	}
 	return bytes

@@ -34,32 +34,32 @@ func CheckBatch(b *Batch) error {
 func checkContents(b *Batch) error {
 	for i := range b.Put {
 		if err := checkName("part", b.Put[i].Name); err != nil {
-			return fmt.Errorf("Put[%d]: %w", i, err)
+			return fmt.Errorf("in Put[%d]: %w", i, err)
 		}
 	}
 	for i, name := range b.Delete {
 		if err := checkName("part", name); err != nil {
-			return fmt.Errorf("Delete[%d]: %w", i, err)
+			return fmt.Errorf("in Delete[%d]: %w", i, err)
 		}
 	}
 	for i := range b.Append {
 		if err := checkName("log", b.Append[i].Log); err != nil {
-			return fmt.Errorf("Append[%d]: %w", i, err)
+			return fmt.Errorf("in Append[%d]: %w", i, err)
 		}
 		if seq := b.Append[i].Seq; seq == 0 || seq > maxSeq {
-			return fmt.Errorf("Append[%d]: Seq is %d, use one from 1 to 1<<63 - 1", i, seq)
+			return fmt.Errorf("the Seq of Append[%d] is %d, use one from 1 to 1<<63 - 1", i, seq)
 		}
 	}
 	for i := range b.Trim {
 		if err := checkName("log", b.Trim[i].Log); err != nil {
-			return fmt.Errorf("Trim[%d]: %w", i, err)
+			return fmt.Errorf("in Trim[%d]: %w", i, err)
 		}
 	}
 	if b.Number > maxSeq {
-		return fmt.Errorf("Number is %d, use one from 1 to 1<<63 - 1, or 0 for none", b.Number)
+		return fmt.Errorf("the Number is %d, use one from 1 to 1<<63 - 1, or 0 for none", b.Number)
 	}
 	if b.Then > Remove {
-		return fmt.Errorf("Then is %d, use Hold, Release or Remove", b.Then)
+		return fmt.Errorf("the Then is %d, use Hold, Release or Remove", b.Then)
 	}
 	return nil
 }

@@ -218,7 +218,10 @@ func testLapseSaved(e *env) {
 	e.wantDue(e.s, e.now, room1)
 	e.save(e.s, store.Batch{Key: room1, Epoch: r1.Epoch, Linger: -1}, store.Batch{Key: room2, Epoch: r2.Epoch})
 	e.wantDue(e.s, e.now, room2)
-	e.save(e.s, store.Batch{Key: room1, Epoch: r1.Epoch, Wake: e.now.Add(ttl), Then: store.Release}, store.Batch{Key: room2, Epoch: r2.Epoch, Then: store.Release})
+	e.save(e.s,
+		store.Batch{Key: room1, Epoch: r1.Epoch, Wake: e.now.Add(ttl), Then: store.Release},
+		store.Batch{Key: room2, Epoch: r2.Epoch, Then: store.Release},
+	)
 	if next := e.wantDue(e.s, e.now); !next.Equal(e.now.Add(ttl)) {
 		e.Fatalf("next is %v, want the time to wake, %v", next, e.now.Add(ttl))
 	}

@@ -61,10 +61,12 @@ func testListEntries(e *env) {
 			e.Fatalf("List: %+v, want two rooms", list)
 		}
 		loaded := e.load(e.s, room1)
-		if got := list[0]; got.Key != room1 || got.Epoch != r.Epoch || got.Owner != owner || !got.Wake.Equal(wake) || !got.Updated.Equal(loaded.Updated) || got.Bytes != bytes1 {
+		if got := list[0]; got.Key != room1 || got.Epoch != r.Epoch || got.Owner != owner || got.Bytes != bytes1 ||
+			!got.Wake.Equal(wake) || !got.Updated.Equal(loaded.Updated) {
 			e.Fatalf("List: %+v; want the epoch %d, owner %q, Wake %v, Updated %v and %d bytes", got, r.Epoch, owner, wake, loaded.Updated, bytes1)
 		}
-		if got := list[1]; got.Key != room2 || got.Owner != "" || !got.Wake.IsZero() || got.Updated.IsZero() || got.Bytes != int64(len(room2.Name)) {
+		if got := list[1]; got.Key != room2 || got.Owner != "" || got.Bytes != int64(len(room2.Name)) ||
+			!got.Wake.IsZero() || got.Updated.IsZero() {
 			e.Fatalf("List: %+v; want nobody's, no Wake, %d bytes", got, len(room2.Name))
 		}
 	}

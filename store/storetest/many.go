@@ -54,7 +54,8 @@ func testManyInOneSave(e *env) {
 		*b = store.Batch{Key: b.Key, Epoch: b.Epoch, Wake: e.now.Add(time.Duration(i) * time.Microsecond), Then: store.Release}
 	}
 	e.save(e.s, batches...)
-	if got, next := e.due(other, e.now.Add(n*time.Microsecond), n); len(got) != n || got[0] != key(0) || got[n-1] != key(n-1) || next.Equal(e.now) {
+	now := e.now.Add(n * time.Microsecond)
+	if got, next := e.due(other, now, n); len(got) != n || got[0] != key(0) || got[n-1] != key(n-1) || next.Equal(now) {
 		e.Fatalf("Due: %d rooms, next %v; want %d in order", len(got), next, n)
 	}
 	for i := range batches {

@@ -242,7 +242,10 @@ func (r *modelRoom) apply(b *store.Batch) {
 }
 
 func (r *modelRoom) room(k store.Key) *store.Room {
-	out := &store.Room{Key: k, Epoch: r.epoch, Wake: r.wake, Linger: r.linger, Parts: make(map[string][]byte), Logs: make(map[string][]store.Record)}
+	out := &store.Room{
+		Key: k, Epoch: r.epoch, Wake: r.wake, Linger: r.linger,
+		Parts: make(map[string][]byte), Logs: make(map[string][]store.Record),
+	}
 	if r.owner != nil {
 		out.Owner = r.owner.ID
 	}

@@ -162,7 +162,8 @@ func testSaveWholeForReaders(e *env) {
 				return
 			}
 			log, mirror := got.Logs["log"], got.Logs["mirror"]
-			if !bytes.Equal(got.Parts["a"], got.Parts["b"]) || len(log) != 1 || len(mirror) != 1 || log[0].Seq != mirror[0].Seq || !bytes.Equal(log[0].Data, got.Parts["a"]) {
+			if !bytes.Equal(got.Parts["a"], got.Parts["b"]) || len(log) != 1 || len(mirror) != 1 ||
+				log[0].Seq != mirror[0].Seq || !bytes.Equal(log[0].Data, got.Parts["a"]) {
 				e.Errorf("a reader saw half a batch: %+v", *got)
 				return
 			}
