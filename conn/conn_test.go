@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"unsafe"
 
 	"github.com/gosocka/socka/actors"
 	"github.com/gosocka/socka/wire"
@@ -77,4 +78,12 @@ func TestOrder(t *testing.T) {
 			t.Fatalf("%d detaches", n)
 		}
 	})
+}
+
+// A connection and the word that the runtime puts before it fill an allocation of 896 bytes; the next size is 1,024.
+func TestSizeOfAConnection(t *testing.T) {
+	const most = 896 - 8
+	if n := unsafe.Sizeof(connection{}); n > most && unsafe.Sizeof(n) == 8 {
+		t.Errorf("a connection has %d bytes, want at most %d", n, most)
+	}
 }

@@ -57,17 +57,17 @@ type connection struct {
 
 	mu       sync.Mutex
 	out      outbox
-	holding  bool   // what waits may wait for Flush
-	flushing bool   // a flusher runs
 	left     []byte // what a direct write has left to the next flusher
 	stuck    uint32 // the write that the sweeper woke
+	holding  bool   // what waits may wait for Flush
+	flushing bool   // a flusher runs
 	closing  bool
 	broken   bool          // closing, and nothing can be written any more
 	end      CloseInfo     // how it ends, once closing
 	farewell []byte        // the close frame, until a flusher takes it
 	flushed  chan struct{} // made when closing begins, closed when the last flusher is done
-	done     bool          // flushed is closed
 	readBy   time.Time     // when reading ends, once closing
+	done     bool          // flushed is closed
 	lingers  bool          // the reader knows, and its deadline is readBy
 	readOver bool          // gws reads no more
 	peerSaid bool          // the peer's close frame came

@@ -105,7 +105,7 @@ func (c *connection) onReadable(fd uintptr) bool {
 		switch {
 		case errno == syscall.EINTR:
 		case errno == syscall.EAGAIN:
-			c.unsure.Store(false)
+			c.doubt(false)
 			c.reader.input.rest()
 			return false
 		case errno != 0:
@@ -121,10 +121,17 @@ func (c *connection) onReadable(fd uintptr) bool {
 				return true
 			}
 			if int(n) < len(p) && c.unanswered() > 0 {
-				c.unsure.Store(true)
+				c.doubt(true)
 				c.reader.input.rest()
 				return false
 			}
 		}
+	}
+}
+
+// doubt says whether the end of the stream may have come unseen. On a busy connection it may all the time.
+func (c *connection) doubt(unsure bool) {
+	if c.unsure.Load() != unsure {
+		c.unsure.Store(unsure)
 	}
 }
