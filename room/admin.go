@@ -35,6 +35,7 @@ type Info struct {
 	ID       ID
 	Sessions int       // in the room at this moment
 	Started  time.Time // when it last began to run
+	Asleep   bool      // it has sockets open, and its state is not in memory
 }
 
 // SessionInfo describes a session.
@@ -57,7 +58,7 @@ func (s *Server) Rooms(kind, after string, limit int) (page []Info, next string)
 		if i == limit {
 			return page, page[limit-1].ID.Name
 		}
-		page = append(page, Info{ID: e.id, Sessions: int(e.sessions.Load()), Started: e.started})
+		page = append(page, Info{ID: e.id, Sessions: int(e.sessions.Load()), Started: e.started, Asleep: e.asleep.Load()})
 	}
 	return page, ""
 }
@@ -85,7 +86,7 @@ func Push[T any](ctx context.Context, to *Ref, push *contract.Push[T], v T) erro
 		return err
 	}
 	to.server.system.Send(e.pid, &visit{run: func(r *room) {
-		if len(r.members) == 0 {
+		if r.awake() != nil || len(r.members) == 0 {
 			return
 		}
 		t := &turn{room: r, name: "Push"}
@@ -117,7 +118,7 @@ func (to *Ref) Kick(ctx context.Context, session string, code uint16, reason str
 		code = conn.CloseKicked
 	}
 	return to.visit(ctx, func(r *room) error {
-		s := r.sessions[session]
+		s := r.byID(session)
 		if s == nil || s.gone {
 			return contract.Errorf(contract.NotFound, "session %s is not in room %s", session, r.id)
 		}
@@ -136,7 +137,7 @@ func (to *Ref) Close(ctx context.Context, code uint16, reason string) error {
 		code = conn.CloseRoomClosed
 	}
 	err := to.visit(ctx, func(r *room) error {
-		r.end(&actors.Close{Code: code, Reason: reason})
+		r.end(&ending{why: &actors.Close{Code: code, Reason: reason}})
 		return nil
 	})
 	if contract.CodeOf(err) == contract.NotFound {
@@ -145,8 +146,18 @@ func (to *Ref) Close(ctx context.Context, code uint16, reason string) error {
 	return err
 }
 
-// visit runs f within a running room and waits for it.
+// visit runs f within a running room, awake, and waits for it.
 func (to *Ref) visit(ctx context.Context, f func(r *room) error) error {
+	return to.wait(ctx, func(r *room) error {
+		if err := r.awake(); err != nil {
+			return err
+		}
+		return f(r)
+	})
+}
+
+// wait runs f within a room that has an actor, and waits for it.
+func (to *Ref) wait(ctx context.Context, f func(r *room) error) error {
 	chain, _ := ctx.Value(chainKey).([]string)
 	wait, err := to.server.waits.begin(chain, to.id.String())
 	if err != nil {
@@ -172,10 +183,53 @@ func (to *Ref) visit(ctx context.Context, f func(r *room) error) error {
 	}
 }
 
-// Ready says whether the server takes new connections: nil, or why not. It is what a load balancer's check should ask.
-func (s *Server) Ready() error {
-	if s.closed.Load() {
-		return errors.New("room: the server is shutting down")
+// awake wakes a room that sleeps.
+func (r *room) awake() error {
+	if r.asleep {
+		return r.open(nil)
 	}
 	return nil
+}
+
+func (r *room) byID(session string) *session {
+	for _, s := range r.members {
+		if s.id == session {
+			return s
+		}
+	}
+	return nil
+}
+
+// Sleep puts a running room to sleep at once, as it does by itself after SleepAfter. It fails with failed_precondition if
+// the room has work to do, and with the store's error if it cannot be saved. Of a room that sleeps or does not run it does
+// nothing.
+func (to *Ref) Sleep(ctx context.Context) error {
+	err := to.wait(ctx, func(r *room) error {
+		switch {
+		case !r.active:
+			return nil
+		case r.working():
+			return contract.Errorf(contract.FailedPrecondition, "room %s has work to do", r.id)
+		}
+		return r.sleep()
+	})
+	if contract.CodeOf(err) == contract.NotFound {
+		return nil
+	}
+	return err
+}
+
+// ErrServerClosed is what Ready says of a server that is shutting down, or was shut down.
+var ErrServerClosed = errors.New("room: the server is shutting down")
+
+// Ready says whether the server takes new connections and its rooms can save: nil, or why not. It is what a load
+// balancer's check should ask.
+func (s *Server) Ready() error {
+	if s.closed.Load() {
+		return ErrServerClosed
+	}
+	if err := s.lease.trouble(); err != nil {
+		return err
+	}
+	return s.saver.trouble()
 }

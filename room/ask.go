@@ -22,7 +22,8 @@ type askOptions struct {
 // defaultAskTimeout bounds an Ask that has no other bound.
 const defaultAskTimeout = 5 * time.Second
 
-// Create lets an Ask start the room if it does not run. Without it such an Ask fails with not_found.
+// Create lets an Ask make a room that does not exist. Without it such an Ask fails with not_found. A room that sleeps, or was
+// saved, exists.
 func Create() AskOption { return func(o *askOptions) { o.create = true } }
 
 // Key makes a repeat of an Ask run once: as long as the room remembers the key (its last 1,024, while it is active) an
@@ -33,8 +34,8 @@ func Key(key string) AskOption { return func(o *askOptions) { o.key = key } }
 func Timeout(d time.Duration) AskOption { return func(o *askOptions) { o.timeout = d } }
 
 // Ask calls a room from the server side: from another room's handler, with that handler's ctx, or from anywhere else.
-// It runs as a turn of that room, with a nil t.Session, if the call was registered with [AllowServer]. The room must be
-// running, unless [Create] is given.
+// It runs as a turn of that room, with a nil t.Session, if the call was registered with [AllowServer]. The room must exist,
+// unless [Create] is given; one that sleeps, or is kept in the store only, is woken.
 //
 // Errors are [*contract.Error]s. Three codes are worth telling apart: unavailable, the call did not run;
 // outcome_unknown, it may have run (the time was up, or the room ended); ask_cycle, the room is waiting, directly or
@@ -78,7 +79,7 @@ func (to *Ref) ask(ctx context.Context, m *contract.Method, body []byte, opts []
 	if ctx.Err() != nil {
 		return nil, contract.Errorf(contract.Unavailable, "%s was not asked for %s: %w", to.id, m.Name(), ctx.Err())
 	}
-	e, err := server.acquire(to.id, o.create)
+	e, err := server.acquire(to.id, true)
 	if err != nil {
 		return nil, err
 	}
@@ -133,8 +134,14 @@ func (r *room) admit(m *actors.Ask) (*handler, error) {
 	if r.server.closed.Load() {
 		return nil, errShuttingDown
 	}
-	if !r.active && !m.Create {
-		return nil, contract.Errorf(contract.NotFound, "room %s is not running", r.id)
+	if !m.Create {
+		exists, err := r.known(m)
+		if err != nil {
+			return nil, err
+		}
+		if !exists {
+			return nil, contract.Errorf(contract.NotFound, "there is no room %s", r.id)
+		}
 	}
 	h := r.kind.handlers[m.RPC]
 	if h == nil {
@@ -160,10 +167,22 @@ type askAnswer struct {
 	ask     *actors.Ask
 	result  *actors.AskResult
 	refused bool // it did not run, so that a repeat may
+	told    bool // that nobody knows
+}
+
+// unknown tells the asker that what was done may not have been saved.
+func (e *askAnswer) unknown(r *room) {
+	if e.told || e.refused {
+		return
+	}
+	e.told = true
+	r.reply(e.ask, r.askResult(&turn{room: r, name: e.ask.RPC, format: e.ask.Format}, e.ask, nil, errCommitLate))
 }
 
 func (e *askAnswer) leave(r *room) {
-	r.reply(e.ask, e.result)
+	if !e.told {
+		r.reply(e.ask, e.result)
+	}
 	if e.ask.Key != "" && !e.refused {
 		r.answered.done(r, e.ask, e.result)
 	}

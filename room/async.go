@@ -96,7 +96,7 @@ func (r *room) workDone(m *workDone) {
 	delete(r.works, w)
 	s := w.session
 	t := &turn{room: r, name: w.name, session: s, format: w.format, ask: w.ask}
-	if s != nil && (s.gone || r.sessions[s.id] != s) {
+	if s != nil && !r.has(s) {
 		t.session = nil
 	}
 	var body []byte
@@ -110,7 +110,7 @@ func (r *room) workDone(m *workDone) {
 	}, after)
 	if s != nil && s.async == w {
 		s.async = nil
-		r.resume(s)
+		r.goOn(s)
 	}
 }
 

@@ -12,8 +12,14 @@ import (
 // call takes the next request of a session: at once, or when the session's async call is answered.
 func (r *room) call(m *actors.Call) {
 	s := r.sessions[m.Session]
-	if s == nil || s.gone {
-		return // its connection is closed or closing
+	if s == nil {
+		if p := r.probes[m.Session]; p != nil {
+			p.waiting = append(p.waiting, m)
+		}
+		return // else its connection is closed or closing
+	}
+	if s.gone {
+		return
 	}
 	if s.async != nil {
 		s.waiting = append(s.waiting, m)
@@ -22,8 +28,8 @@ func (r *room) call(m *actors.Call) {
 	r.handle(s, m)
 }
 
-// resume goes on with what a session sent while its async call ran.
-func (r *room) resume(s *session) {
+// goOn goes on with what a session sent while its async call ran.
+func (r *room) goOn(s *session) {
 	for len(s.waiting) > 0 && s.async == nil && !s.gone {
 		next := s.waiting[0]
 		s.waiting[0] = nil
@@ -32,7 +38,9 @@ func (r *room) resume(s *session) {
 		case *actors.Call:
 			r.handle(s, m)
 		case *actors.Detach:
-			r.leave(s)
+			if m.Session == s.link { // else it has another connection by now
+				r.detached(s)
+			}
 		}
 	}
 }
@@ -52,13 +60,14 @@ func (r *room) handle(s *session, m *actors.Call) {
 		r.release(release{at: s.recipient, msg: t.answerError(m, err)})
 	case h.mode == modeAsync:
 		t := &turn{room: r, name: h.name, session: s, format: s.format}
+		at := s.recipient // the session may have another one by then, that knows nothing of this call
 		r.beginAsync(t, h, m.Format, m.Body, func(t *turn, body []byte, err error) release {
 			if err != nil {
-				return release{at: s.recipient, msg: t.answerError(m, err)}
+				return release{at: at, msg: t.answerError(m, err)}
 			}
 			a := actors.NewAnswer(m.Number)
 			a.Frame = wire.AppendResponse(a.Frame, m.Format, m.ID, m.RPC, body)
-			return release{at: s.recipient, msg: a}
+			return release{at: at, msg: a}
 		})
 		return // which has m in hand
 	default:

@@ -52,10 +52,19 @@ func TestMayCreateIsNotPassedBy(t *testing.T) {
 			synctest.Wait()
 		}
 		enter := func() entrant {
-			in, err := s.authenticate(k, nil, id, netip.Addr{})
+			in, err := s.authenticate(k, nil, id, "")
 			if err != nil {
 				t.Fatal(err)
 			}
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e, err := s.enter(k, r, id, netip.Addr{}, &in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.rooms.arrived(e)
 			return in
 		}
 		if _, err := s.acquire(id, true); err != nil { // somebody else is on the way, and not there yet

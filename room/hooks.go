@@ -19,6 +19,16 @@ type Hooks struct {
 	HandlerError func(HandlerErrorEvent)
 	// Attach: a session has entered a room; Detach: it has left.
 	Attach, Detach func(SessionEvent)
+	// Away: the connection of a session with a resume key is gone, and the session is kept; Resume: it has another one.
+	Away, Resume func(SessionEvent)
+	// Wake: a room has a state again, or for the first time; Sleep: its state was saved and dropped.
+	Wake, Sleep func(RoomEvent)
+	// SaveFailed: a room cannot save; it is tried again, unless Fenced. Without a hook it is logged as Error.
+	SaveFailed func(SaveFailedEvent)
+	// SnapshotError: a snapshot cannot be read. It was left as it is. Without a hook it is logged as Error.
+	SnapshotError func(SnapshotErrorEvent)
+	// AlarmDropped: OnAlarm has failed for the last time. Without a hook it is logged as Error.
+	AlarmDropped func(AlarmDroppedEvent)
 	// Turn: a turn is over.
 	Turn func(TurnEvent)
 	// Push: a push has left the room.
@@ -52,10 +62,37 @@ type SessionEvent struct {
 	Sessions int        // in the room, afterwards
 }
 
+// RoomEvent says of which room it is.
+type RoomEvent struct {
+	ID       ID
+	Sessions int // in the room
+}
+
+// SaveFailedEvent says why a room's save has failed: the store's error, or that of the encoding.
+type SaveFailedEvent struct {
+	ID     ID
+	Err    error
+	Fenced bool // another server has the room: it ends here, and what it has not saved is lost
+}
+
+// SnapshotErrorEvent says what is wrong with a room's snapshot.
+type SnapshotErrorEvent struct {
+	ID  ID
+	Err error
+}
+
+// AlarmDroppedEvent says which alarm was given up: one that repeats goes on with its next time.
+type AlarmDroppedEvent struct {
+	ID       ID
+	Alarm    Alarm
+	Failures int
+	Err      error // the last
+}
+
 // TurnEvent says how long a turn took.
 type TurnEvent struct {
 	ID       ID
-	Name     string // the call, the hook ("OnAttach", "OnDetach", "OnTick"), "NAME (Go)" for what a turn went on with, "Push" or "Kick"
+	Name     string // the call, the hook ("OnAttach", "OnDetach", "OnResume", "OnAlarm", "OnTick"), "NAME (Go)" for what a turn went on with, "Push" or "Kick"
 	Session  string // the public id of the session that caused the turn, "" for none
 	Duration time.Duration
 	Err      error // what the turn failed with, nil if it succeeded
@@ -111,22 +148,57 @@ func (o *observer) handlerError(e HandlerErrorEvent) {
 	o.log.Log(context.Background(), level, "socka: handler failed", "room", e.ID, "name", e.Name, "session", e.Session, "error", e.Err)
 }
 
-func (o *observer) attach(e SessionEvent) {
-	if o.Attach != nil {
-		defer o.survive("Attach")
-		o.Attach(e)
+func (o *observer) attach(e SessionEvent) { o.session(o.Attach, "attach", e) }
+func (o *observer) detach(e SessionEvent) { o.session(o.Detach, "detach", e) }
+func (o *observer) away(e SessionEvent)   { o.session(o.Away, "away", e) }
+func (o *observer) resume(e SessionEvent) { o.session(o.Resume, "resume", e) }
+
+func (o *observer) session(hook func(SessionEvent), name string, e SessionEvent) {
+	if hook != nil {
+		defer o.survive(name)
+		hook(e)
 	} else if o.debug() {
-		o.log.Debug("socka: attach", "room", e.ID, "session", e.Session, "addr", e.Addr, "sessions", e.Sessions)
+		o.log.Debug("socka: "+name, "room", e.ID, "session", e.Session, "addr", e.Addr, "sessions", e.Sessions)
 	}
 }
 
-func (o *observer) detach(e SessionEvent) {
-	if o.Detach != nil {
-		defer o.survive("Detach")
-		o.Detach(e)
+func (o *observer) wake(e RoomEvent)  { o.room(o.Wake, "wake", e) }
+func (o *observer) sleep(e RoomEvent) { o.room(o.Sleep, "sleep", e) }
+
+func (o *observer) room(hook func(RoomEvent), name string, e RoomEvent) {
+	if hook != nil {
+		defer o.survive(name)
+		hook(e)
 	} else if o.debug() {
-		o.log.Debug("socka: detach", "room", e.ID, "session", e.Session, "sessions", e.Sessions)
+		o.log.Debug("socka: "+name, "room", e.ID, "sessions", e.Sessions)
 	}
+}
+
+func (o *observer) saveFailed(e SaveFailedEvent) {
+	if o.SaveFailed != nil {
+		defer o.survive("SaveFailed")
+		o.SaveFailed(e)
+		return
+	}
+	o.log.Error("socka: a room cannot save", "room", e.ID, "fenced", e.Fenced, "error", e.Err)
+}
+
+func (o *observer) snapshotError(e SnapshotErrorEvent) {
+	if o.SnapshotError != nil {
+		defer o.survive("SnapshotError")
+		o.SnapshotError(e)
+		return
+	}
+	o.log.Error("socka: a snapshot cannot be read; it was left as it is", "room", e.ID, "error", e.Err)
+}
+
+func (o *observer) alarmDropped(e AlarmDroppedEvent) {
+	if o.AlarmDropped != nil {
+		defer o.survive("AlarmDropped")
+		o.AlarmDropped(e)
+		return
+	}
+	o.log.Error("socka: an alarm was dropped", "room", e.ID, "alarm", e.Alarm.Name, "failures", e.Failures, "error", e.Err)
 }
 
 func (o *observer) turn(t *turn, err error) {

@@ -1,10 +1,13 @@
 package room
 
 import (
+	"context"
+	"errors"
 	"time"
 
 	"github.com/gosocka/socka/actors"
 	"github.com/gosocka/socka/conn"
+	"github.com/gosocka/socka/store"
 )
 
 // departures are the sessions that are to leave, and the end of the room if that is to come. Whoever leaves is off the list
@@ -12,8 +15,16 @@ import (
 // and close the room, but what it asks for happens after it.
 type departures struct {
 	next    []*session
-	end     *actors.Close // the room ends; with this for its sessions
+	end     *ending // the room ends
 	running bool
+}
+
+// ending is how an activation ends.
+type ending struct {
+	why      *actors.Close // for the sessions
+	destroy  bool          // nothing is kept
+	failed   bool          // what is in memory is not to be trusted: the room stays as it was last saved
+	shutdown bool          // sessions with a resume key are away, and do not leave
 }
 
 // leave lets a session go, now or when those before it have gone.
@@ -23,9 +34,9 @@ func (r *room) leave(s *session) {
 }
 
 // end ends the room's activation, once who is to leave before has left. Only the first reason counts.
-func (r *room) end(why *actors.Close) {
+func (r *room) end(e *ending) {
 	if r.active && r.leaving.end == nil {
-		r.leaving.end = why
+		r.leaving.end = e
 		r.depart()
 	}
 }
@@ -37,7 +48,7 @@ func (r *room) depart() {
 		return
 	}
 	d.running = true
-	for len(d.next) > 0 || d.end != nil {
+	for r.active && (len(d.next) > 0 || d.end != nil) {
 		if len(d.next) > 0 {
 			s := d.next[0]
 			d.next = d.next[1:]
@@ -49,35 +60,92 @@ func (r *room) depart() {
 	d.running = false
 }
 
-// remove runs OnDetach while the session is still listed, then takes it off the list.
+// remove runs OnDetach while the session is still listed, then takes it off the list. Both are saved together.
 func (r *room) remove(s *session) {
-	if r.sessions[s.id] != s {
+	if r.sessions[s.link] != s {
 		return
 	}
 	if r.kind.onDetach != nil {
-		t := &turn{room: r, name: "OnDetach", session: s, format: s.format}
+		t := &turn{room: r, name: "OnDetach", session: s, format: s.format, removes: s}
 		t.run(r.kind.onDetach, nil)
+	} else {
+		r.drop(s)
+		r.commit()
 	}
 	s.gone = true
 	s.waiting = nil
-	r.drop(s)
 	r.server.hooks.detach(SessionEvent{ID: r.id, Session: s.id, Addr: s.addr, Sessions: len(r.members)})
-	if len(r.members) == 0 && !r.kind.tickAlways {
+	if r.connected() == 0 && !r.kind.tickAlways {
 		r.ticks.stop()
 	}
 }
 
-// close ends the room's activation: async calls are answered, every session leaves in order of joining and is closed.
-func (r *room) close(why *actors.Close) {
+// close ends the room's activation: async calls are answered, every session leaves in order of joining and is closed, and
+// the room is saved.
+func (r *room) close(e *ending) {
 	r.abandon()
 	for _, s := range r.members {
-		wasGone := s.gone
-		r.remove(s)
+		wasGone := s.gone || !s.away.IsZero()
+		switch {
+		case !e.shutdown || s.key == nil || s.gone || r.kind.resumeFor <= 0:
+			r.remove(s)
+		case s.away.IsZero():
+			r.goAway(s)
+		}
+		if !r.active { // it was fenced
+			return
+		}
 		if !wasGone {
-			r.release(release{at: s.recipient, msg: why})
+			r.release(release{at: s.recipient, msg: e.why})
 		}
 	}
+	r.finish(e)
+}
+
+// finish saves what is left of a room in which nobody is any more, gives the room back, and lets go of what was held.
+func (r *room) finish(e *ending) {
+	then := store.Release
+	var err error
+	switch {
+	case e.failed:
+		err = errFailed
+	case e.destroy, len(r.members) == 0 && len(r.alarms.list) == 0 && (r.kind.keepEmpty < 0 || r.unchanged()):
+		then = store.Remove
+	default:
+		if r.emptySince = time.Now(); len(r.members) > 0 {
+			r.emptySince = time.Time{}
+		}
+		if err = r.capture(); err != nil {
+			r.cannotSave(err)
+			break
+		}
+		r.keep.put(partRoom, r.roomPart())
+	}
+	if err == nil {
+		err = r.saveLast(then)
+	}
+	if !r.active { // it was fenced
+		return
+	}
+	if err == nil {
+		r.releases.durable(r.turns, r)
+	} else {
+		r.releases.giveUp(r)
+	}
 	r.deactivate()
+}
+
+var errFailed = errors.New("room: it failed repeatedly")
+
+// saveLast saves before the end, for as long as that may take: until Shutdown is cut short, or the store is given up.
+func (r *room) saveLast(then store.Then) error {
+	ctx, cancel := context.WithTimeout(r.server.saving, storeTimeout)
+	defer cancel()
+	err := r.saveBy(ctx, then)
+	if err != nil && r.active {
+		r.server.unsaved.Add(1)
+	}
+	return err
 }
 
 // abandon answers for the work that runs; what it comes to will not be heard.
@@ -92,8 +160,19 @@ func (r *room) abandon() {
 
 // detach takes the news that a session's socket has closed.
 func (r *room) detach(m *actors.Detach) {
+	if r.asleep {
+		if err := r.open(nil); err != nil { // it must not be lost
+			self, system := r.self, r.server.system
+			time.AfterFunc(time.Second, func() { system.Send(self, m) })
+			return
+		}
+	}
 	s := r.sessions[m.Session]
-	if s == nil || s.gone {
+	if s == nil {
+		r.newcomerLeft(m)
+		return
+	}
+	if s.gone || !s.away.IsZero() {
 		return
 	}
 	s.lost = true
@@ -101,7 +180,16 @@ func (r *room) detach(m *actors.Detach) {
 		s.waiting = append(s.waiting, m) // calls received before the close run before OnDetach
 		return
 	}
-	r.leave(s)
+	r.detached(s)
+}
+
+// detached comes when a session has lost its connection and all that was received before has run.
+func (r *room) detached(s *session) {
+	if s.key != nil && r.kind.resumeFor > 0 {
+		r.goAway(s)
+	} else {
+		r.leave(s)
+	}
 }
 
 // panicked closes a room whose turns do nothing but panic.
@@ -111,7 +199,11 @@ func (r *room) panicked() {
 	if len(r.panics) > maxPanics {
 		r.panics = r.panics[1:]
 		if now.Sub(r.panics[0]) < panicWindow {
-			r.end(&actors.Close{Code: conn.CloseRoomFailed, Reason: "the room failed repeatedly"})
+			r.end(&ending{why: &actors.Close{Code: conn.CloseRoomFailed, Reason: "the room failed repeatedly"}, failed: true})
+			return
 		}
+	}
+	if r.kind.onPanic == RestoreState && r.kind.save != EachTurn {
+		r.reload()
 	}
 }

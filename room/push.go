@@ -31,7 +31,10 @@ func To[Data any](sessions ...*Session[Data]) Audience {
 
 // Where keeps to the sessions of which match says yes; it runs within the turn, once per session.
 func Where[Data any](match func(*Session[Data]) bool) Audience {
-	return func(s *session) bool { return match(s.public.(*Session[Data])) }
+	return func(s *session) bool {
+		s.exposed = true // it may be changed
+		return match(s.public.(*Session[Data]))
+	}
 }
 
 // Emit sends a push to one session. Like everything a turn sends it leaves only if the turn succeeds, in turn order,
@@ -54,6 +57,12 @@ func Broadcast[State, Data, T any](t *Turn[State, Data], push *contract.Push[T],
 	to := in.room.members // never changed in place, so it may be kept
 	if audience != nil {
 		to = filter(to, audience)
+		for _, s := range in.room.members {
+			if s.exposed {
+				s.exposed = false
+				in.room.touch(s)
+			}
+		}
 	}
 	in.push(push.Def(), &v, to)
 }
@@ -106,13 +115,13 @@ func encodePush(def *contract.PushDef, v any, to []*session) (*actors.Push, erro
 		return err
 	}
 	for _, s := range to {
-		if msg.Frames[s.format] == nil {
+		if msg.Frames[s.format] == nil && s.away.IsZero() {
 			if err := encode(s.format); err != nil {
 				return nil, err
 			}
 		}
 	}
-	if len(to) == 0 {
+	if msg.Frames[wire.JSON] == nil && msg.Frames[wire.Msgpack] == nil {
 		return msg, encode(wire.JSON)
 	}
 	return msg, nil

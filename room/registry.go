@@ -29,6 +29,7 @@ type entry struct {
 	pid      *actors.PID
 	pending  int         // guarded by the registry
 	active   atomic.Bool // it has a state
+	asleep   atomic.Bool // it has open sockets and no state
 	sessions atomic.Int32
 	started  time.Time
 }
@@ -71,6 +72,24 @@ func (g *registry) arrived(e *entry) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	e.pending--
+}
+
+// wanted says whether a message is on its way to a room.
+func (g *registry) wanted(e *entry) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return e.pending > 0
+}
+
+// all lists the rooms.
+func (g *registry) all() []*entry {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	list := make([]*entry, 0, len(g.entries))
+	for _, e := range g.entries {
+		list = append(list, e)
+	}
+	return list
 }
 
 // retire takes a room out unless a message is on its way to it.
@@ -119,7 +138,7 @@ func (g *registry) page(kind, after string, limit int) []*entry {
 	g.mu.Lock()
 	var list []*entry
 	for id, e := range g.entries {
-		if id.Kind == kind && id.Name > after && e.active.Load() {
+		if id.Kind == kind && id.Name > after && (e.active.Load() || e.asleep.Load()) {
 			list = append(list, e)
 		}
 	}

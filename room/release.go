@@ -2,6 +2,8 @@ package room
 
 import (
 	"github.com/gosocka/socka/actors"
+	"github.com/gosocka/socka/contract"
+	"github.com/gosocka/socka/wire"
 )
 
 // release is one thing that a turn causes outside its room. It waits in the room's queue until it may leave. One of its
@@ -17,7 +19,8 @@ type release struct {
 	work  *work // starts
 	asked *askAnswer
 
-	turn uint64 // which caused it
+	turn    uint64 // which caused it
+	refusal bool   // an answer to a call that did not run
 }
 
 // none is what a turn releases that answers nobody.
@@ -25,12 +28,33 @@ func (e *release) none() bool {
 	return e.push == nil && e.msg == nil && e.work == nil && e.asked == nil
 }
 
+// answers says whether it answers a call of a session.
+func (e *release) answers() bool {
+	_, ok := e.msg.(*actors.Answer)
+	return ok
+}
+
+// size is what it holds on to while it waits, about.
+func (e *release) size() int {
+	n := 64
+	if e.push != nil {
+		n += len(e.push.Frames[0]) + len(e.push.Frames[1])
+	}
+	if a, ok := e.msg.(*actors.Answer); ok {
+		n += len(a.Frame)
+	}
+	return n
+}
+
 func (e *release) leave(r *room) {
 	switch {
 	case e.push != nil:
 		for _, s := range e.to {
-			r.send(s.recipient, e.push)
+			if s.away.IsZero() {
+				r.send(s.recipient, e.push)
+			}
 		}
+		r.keep.pushes++
 		r.server.hooks.push(r, e)
 	case e.msg != nil:
 		r.send(e.at, e.msg)
@@ -45,6 +69,7 @@ func (e *release) leave(r *room) {
 // durable. Everything that a room sends goes through it; there is no other way out.
 type releaseQueue struct {
 	entries []release
+	bytes   int // of what has been held back, and waits
 }
 
 func (q *releaseQueue) add(turn uint64, out []release) {
@@ -54,13 +79,15 @@ func (q *releaseQueue) add(turn uint64, out []release) {
 	q.entries = append(q.entries, out...)
 }
 
-// durable lets go of what turns up to and including turn have caused. State lives in memory only, so a turn is durable
-// as soon as it has succeeded.
+// durable lets go of what turns up to and including turn have caused.
 func (q *releaseQueue) durable(turn uint64, r *room) {
 	n := 0
 	for n < len(q.entries) && q.entries[n].turn <= turn {
 		q.entries[n].leave(r)
 		n++
+	}
+	if n < len(q.entries) || q.bytes > 0 {
+		defer q.measure()
 	}
 	rest := copy(q.entries, q.entries[n:])
 	clear(q.entries[rest:])
@@ -70,12 +97,81 @@ func (q *releaseQueue) durable(turn uint64, r *room) {
 	}
 }
 
-// rest gives up the room for entries of an empty queue.
-func (q *releaseQueue) rest() {
-	if len(q.entries) == 0 {
-		q.entries = nil
+// measure counts the bytes that wait.
+func (q *releaseQueue) measure() {
+	q.bytes = 0
+	for i := range q.entries {
+		q.bytes += q.entries[i].size()
 	}
 }
+
+// unknown answers the calls of turns up to and including upTo, whose outcome nobody knows so far. Their pushes and closes
+// go on waiting. Refusals of calls that did not run leave with them if nothing to the same connection waits before them.
+func (q *releaseQueue) unknown(upTo uint64, r *room) {
+	waits := make(map[*actors.PID]bool)
+	rest := q.entries[:0]
+	for _, e := range q.entries {
+		switch {
+		case e.asked != nil:
+			if e.turn <= upTo {
+				e.asked.unknown(r)
+			}
+		case !e.answers():
+		case (e.turn <= upTo || e.refusal) && !waits[e.at.pid]:
+			if !e.refusal {
+				e.msg = unknownAnswer(e.msg.(*actors.Answer))
+			}
+			e.leave(r)
+			continue
+		default:
+			waits[e.at.pid] = true
+		}
+		rest = append(rest, e)
+	}
+	clear(q.entries[len(rest):])
+	q.entries = rest
+	q.measure()
+}
+
+// giveUp lets go of closes and answers, which say that nobody knows, and drops the rest: the room ends unsaved.
+func (q *releaseQueue) giveUp(r *room) {
+	q.unknown(r.turns, r)
+	for i := range q.entries {
+		if _, ok := q.entries[i].msg.(*actors.Close); ok {
+			q.entries[i].leave(r)
+		}
+	}
+	q.drop(r)
+}
+
+// drop gives up everything: calls of sessions get no answer, since their connections close; askers learn that nobody
+// knows.
+func (q *releaseQueue) drop(r *room) {
+	for i := range q.entries {
+		if e := &q.entries[i]; e.asked != nil {
+			e.asked.unknown(r)
+		}
+	}
+	*q = releaseQueue{}
+}
+
+// unknownAnswer makes of an answer one that says that nobody knows. One to a one-way call that succeeded stays empty.
+func unknownAnswer(a *actors.Answer) *actors.Answer {
+	if len(a.Frame) == 0 {
+		return a
+	}
+	format := wire.Msgpack
+	if a.Frame[0] == '{' {
+		format = wire.JSON
+	}
+	frame := wire.ErrorFrame{Error: errCommitLate.Message, Code: string(errCommitLate.Code), HasCode: true}
+	if f, err := wire.Decode(format, a.Frame); err == nil { // it is our own
+		frame.ID, frame.RPC = f.ID, f.RPC
+	}
+	return &actors.Answer{Number: a.Number, Frame: wire.AppendError(nil, format, frame)}
+}
+
+var errCommitLate = contract.Errorf(contract.OutcomeUnknown, "the call has run, but what it has changed could not be saved in time")
 
 // keepReleases is the room for entries that an empty queue holds on to.
 const keepReleases = 4
@@ -84,5 +180,5 @@ const keepReleases = 4
 func (r *room) release(out ...release) {
 	r.turns++
 	r.releases.add(r.turns, out)
-	r.releases.durable(r.turns, r)
+	r.releases.durable(r.committed(), r)
 }

@@ -1,21 +1,27 @@
 package room
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"time"
 
 	"github.com/gosocka/socka/actors"
 	"github.com/gosocka/socka/conn"
 	"github.com/gosocka/socka/contract"
+	"github.com/gosocka/socka/store"
 )
 
 // room is the actor of one room. All its fields but ref's belong to its mailbox.
 //
-// It is active while it has a state: from the first message that needs one (attach, Ask, push from outside) until it is
-// closed or has been empty for long enough. An inactive room is an actor without anything; the next message makes it
-// active again, with a new state. It leaves the registry, and stops, only when it is inactive and nobody is on the way
-// to it.
+//	             message that needs a state             without work for SleepAfter: saved
+//	idle, absent ──────────────────────────▶ active ──────────────────────────────────────▶ asleep, with open sockets
+//	     ▲         snapshot, or New             │ │  ◀──────────────────────────────────────    │
+//	     │                                      │ │     message, alarm: the snapshot           │
+//	     └──────────────────────────────────────┘ └── without open sockets ──▶ absent          │
+//	       CloseRoom, Destroy, Shutdown, fenced, repeated panics                                │
+//	     ◀──────────────────────────────────────────────────────────────────────────────────────┘ via active
+//
+// It is active while it has a state, and then it is held: its server is its only writer, under an epoch. Asleep it is held
+// and has no state. Else it is an actor without anything; it leaves the registry, and stops, when nobody is on the way to it.
 type room struct {
 	server *Server
 	kind   *kind
@@ -25,12 +31,19 @@ type room struct {
 	alone  []string // the chain of a turn that nobody else waits for
 
 	active bool
-	life   *life             // of this activation
-	state  any               // *State
-	blank  [sha256.Size]byte // of the state as New made it
+	asleep bool        // it has open sockets and no state
+	woke   bool        // the store said that it is due
+	kept   *store.Room // what the store has, read and not used yet
+	life   *life       // of this activation
+	state  any         // *State
+	keep   keeper      // what is saved of it
+	alarms alarms
 
-	sessions map[string]*session
-	members  []*session // in order of joining; replaced, never changed in place
+	sessions map[string]*session // by link
+	members  []*session          // in order of joining; replaced, never changed in place
+	joined   uint64              // the order of the last that has joined
+	touched  []*session          // members that may have changed since they were captured
+	probes   map[string]*probe   // newcomers that wait, by link
 
 	leaving departures
 
@@ -41,10 +54,15 @@ type room struct {
 	works    map[*work]struct{} // started and not yet finished
 	answered answeredAsks
 	panics   []time.Time // of the last turns that panicked
+	deferred []any       // what waits while no turn may start
 
-	ticks   ticker
-	empty   bool    // nobody is here, and nothing keeps the room but its state
-	vacancy vacancy // the kind's list's; empty rooms are on it
+	ticks      ticker
+	wakeTimer  wakeTimer
+	idleTimer  *time.Timer
+	lastTurn   time.Time
+	opened     time.Time // when it was last made active
+	empty      bool      // nobody is here, and nothing keeps the room awake
+	emptySince time.Time
 }
 
 // maxPanics within panicWindow close a room: it would only go on failing.
@@ -55,9 +73,21 @@ const (
 
 // Receive implements actors.Actor.
 func (r *room) Receive(msg any) {
+	if r.server.killed.Load() {
+		return
+	}
+	if !r.active || !r.stalled() || !r.stall(msg) {
+		r.receive(msg)
+	}
+	r.settle()
+}
+
+func (r *room) receive(msg any) {
 	switch m := msg.(type) {
 	case *actors.Call:
-		r.call(m)
+		if r.awakeFor(m) {
+			r.call(m)
+		}
 	case *actors.Attach:
 		r.server.rooms.arrived(r.ref)
 		r.attach(m)
@@ -69,31 +99,80 @@ func (r *room) Receive(msg any) {
 	case *visit:
 		r.server.rooms.arrived(r.ref)
 		m.run(r)
+	case *actors.Probed:
+		if r.active {
+			r.probed(m)
+		}
 	case *workDone:
 		r.workDone(m)
+	case *saved:
+		r.saved(m)
+	case *saveFails:
+		r.saveFails(m)
+	case *saveLate:
+		r.late(m)
+	case saveDue:
+		if r.active {
+			r.saveNow()
+		}
 	case tickDue:
 		r.tick(m)
-	case emptyDue:
-		if r.active && r.empty && r.vacancy.over() { // else somebody came while it was on its way
-			r.deactivate()
-		}
+	case wakeDue:
+		r.wakeUp()
+	case idleDue:
+		r.idle()
+	case leaseBack:
+		r.proceed()
 	case settle:
 	}
-	r.settle()
+}
+
+// awakeFor wakes the room for a call, or refuses it.
+func (r *room) awakeFor(m *actors.Call) bool {
+	if !r.asleep {
+		return true
+	}
+	err := r.open(nil)
+	if err == nil {
+		return true
+	}
+	frame := r.errorFrame(&turn{room: r, name: m.RPC}, m.Format, err)
+	frame.ID, frame.RPC = m.ID, m.RPC
+	r.server.system.Send(m.From, refusal(m, frame))
+	m.Release()
+	return false
+}
+
+// saveFails hears that what was captured does not get into the store for now: no turn starts until it does.
+func (r *room) saveFails(m *saveFails) {
+	if r.keep.flying == nil || r.keep.flying != m.s {
+		return
+	}
+	r.keep.frozen = true
+	r.server.hooks.saveFailed(SaveFailedEvent{ID: r.id, Err: m.err})
 }
 
 // Stopped implements actors.Actor: it releases what the room still holds. After a regular end that is nothing.
 func (r *room) Stopped(reason error) {
-	if r.active {
+	if r.server.killed.Load() {
+		r.active = false
+		r.ticks.stop()
+		r.stopTimers()
+		r.server.rooms.remove(r.ref)
+		return
+	}
+	if r.active || r.asleep || r.keep.epoch != 0 {
 		why := goingAway()
 		if reason != nil {
 			why = &actors.Close{Code: conn.CloseRoomFailed, Reason: "room failed"}
 		}
-		for _, s := range r.members {
-			r.server.system.Send(s.pid, why)
+		epoch, number := r.keep.epoch, r.keep.number+1
+		r.stop(why)
+		if epoch != 0 { // as it was last saved
+			r.server.saver.submit(&saving{batch: store.Batch{Key: store.Key(r.id), Epoch: epoch, Number: number, Keep: true, Then: store.Release}})
 		}
-		r.deactivate()
 	}
+	r.stopTimers()
 	r.server.rooms.remove(r.ref)
 }
 
@@ -118,123 +197,59 @@ func (v *visit) Undelivered(*actors.System) {
 // settle, sent to a room, makes it look whether it still is needed.
 type settle struct{ actors.Message }
 
-// emptyDue comes when a room has been empty for KeepEmpty.
-type emptyDue struct{ actors.Message }
-
-// open makes the room active, for an asker or for a session. The context of New is that of the turn to which it belongs.
-func (r *room) open(ask *actors.Ask) error {
-	if r.active {
-		return nil
-	}
-	r.life = &life{base: r.server.base}
-	ctx := r.newTurnContext(time.Now(), ask)
-	err := guarded("New", func() (err error) {
-		if r.state, err = r.kind.newState(ctx, r.id); err != nil {
-			return err
-		}
-		fresh, err := r.kind.encodeState(r.state)
-		r.blank = sha256.Sum256(fresh)
-		return err
-	})
-	ctx.end()
-	if err != nil {
-		r.life.end()
-		r.life, r.state = nil, nil
-		r.server.hooks.handlerError(HandlerErrorEvent{ID: r.id, Name: "New", Err: err})
-		return err
-	}
-	r.active = true
-	r.ref.active.Store(true)
-	if r.kind.tickAlways {
-		r.ticks.start(r)
-	}
-	return nil
-}
-
-// deactivate drops the state. The room has no sessions any more.
-func (r *room) deactivate() {
-	r.life.end()
-	r.abandon()
-	r.Idle()
-	r.ticks.stop()
-	r.setEmpty(false)
-	r.setMembers(nil)
-	r.ref.active.Store(false)
-	r.active, r.state, r.sessions = false, nil, nil
-	r.answered, r.panics, r.leaving.next, r.leaving.end = answeredAsks{}, nil, nil, nil
-	r.life, r.spare, r.outlet = nil, nil, nil
-}
-
-// idle says whether nothing but its state keeps the room.
-func (r *room) idle() bool {
-	return len(r.members) == 0 && len(r.works) == 0 && !r.kind.tickAlways
-}
-
-// settle ends what is not needed any more. It runs after every message.
-func (r *room) settle() {
-	if r.active {
-		switch {
-		case !r.idle():
-			r.setEmpty(false)
-		case !r.empty && (r.kind.keepEmpty < 0 || r.unchanged()):
-			r.deactivate()
-		default: // if it was empty before, it was asked or visited: its time counts anew
-			r.setEmpty(true)
-		}
-	}
-	if !r.active && r.server.rooms.retire(r.ref) {
-		r.server.system.Stop(r.self)
-	}
-}
-
-// setEmpty says whether the room is empty. One that is gives up what only a room with sessions needs: there may be very
-// many of them.
-func (r *room) setEmpty(empty bool) {
-	switch {
-	case empty:
-		r.kind.vacant.put(r)
-		r.Idle()
-		r.sessions, r.spare, r.outlet = nil, nil, nil
-		r.releases.rest()
-	case r.empty:
-		r.kind.vacant.remove(r)
-	}
-	r.empty = empty
-}
-
-// unchanged says whether the state still equals what New made.
-func (r *room) unchanged() bool {
-	now, err := r.kind.encodeState(r.state)
-	return err == nil && sha256.Sum256(now) == r.blank
-}
-
 func (r *room) attach(m *actors.Attach) {
 	if r.server.closed.Load() { // it was on its way when Shutdown told the rooms to close
 		r.release(release{at: recipient{pid: m.From}, msg: goingAway()})
 		return
 	}
 	in := m.Data.(entrant)
-	if !r.active && !in.create {
-		r.release(release{at: recipient{pid: m.From}, msg: &actors.Close{Code: conn.CloseUnavailable, Reason: "the room has just ended; connect again"}})
-		return
+	if !in.create {
+		exists, err := r.exists(nil)
+		switch {
+		case err != nil:
+			r.refuse(m, err)
+			return
+		case !exists:
+			r.release(release{at: recipient{pid: m.From}, msg: &actors.Close{Code: conn.CloseUnavailable, Reason: "the room has just ended; connect again"}})
+			return
+		}
 	}
 	if err := r.open(nil); err != nil {
 		r.refuse(m, err)
 		return
 	}
+	r.enterOrResume(m, in)
+}
+
+func (r *room) enterOrResume(m *actors.Attach, in entrant) {
+	if in.key == nil || !r.resume(m, &in) {
+		r.enter(m, in)
+	}
+}
+
+// enter makes a newcomer a session.
+func (r *room) enter(m *actors.Attach, in entrant) {
 	if r.kind.maxSessions > 0 && len(r.members) >= r.kind.maxSessions {
 		reason := fmt.Sprintf("%s: the room is full (%d sessions)", contract.ResourceExhausted, r.kind.maxSessions)
 		r.release(release{at: recipient{pid: m.From}, msg: &actors.Close{Code: conn.CloseRoomFull, Reason: reason}})
 		return
 	}
 	at := recipient{m.From, r.server.system.Holder(m.From)}
-	s := &session{recipient: at, id: m.Session, format: m.Format, addr: m.Addr, attachedAt: time.Now()}
+	s := &session{recipient: at, id: m.Session, link: m.Session, format: m.Format, addr: m.Addr, attachedAt: time.Now(), key: in.key, principal: in.principal}
 	s.public = r.kind.newSession(s, in.data)
+	r.admitSession(s, func(err error) { r.refuse(m, err) })
+}
+
+// admitSession puts a session on the list and runs its OnAttach, which may refuse it.
+func (r *room) admitSession(s *session, refuse func(error)) {
+	r.joined++
+	s.order = r.joined
 	if r.sessions == nil {
 		r.sessions = make(map[string]*session)
 	}
-	r.sessions[s.id] = s
+	r.sessions[s.link] = s
 	r.setMembers(append(r.members[:len(r.members):len(r.members)], s))
+	r.touch(s)
 	if r.kind.onAttach != nil {
 		var failed error
 		t := &turn{room: r, name: "OnAttach", session: s, format: s.format}
@@ -248,11 +263,12 @@ func (r *room) attach(m *actors.Attach) {
 			return release{}
 		})
 		if failed != nil {
-			r.refuse(m, failed)
+			refuse(failed)
 		}
 		return
 	}
 	r.attached(s)
+	r.commit()
 }
 
 // attached says that a session is in. Whom OnAttach removes, the session itself perhaps, leaves after that.
@@ -283,10 +299,18 @@ func (r *room) refuse(m *actors.Attach, err error) {
 }
 
 // has says whether a session is of this room and there to be sent to. Of another room's it reads nothing that changes.
-func (r *room) has(s *session) bool { return r.sessions[s.id] == s && !s.gone }
+func (r *room) has(s *session) bool { return r.sessions[s.link] == s && !s.gone }
 
 func (r *room) drop(s *session) {
-	delete(r.sessions, s.id)
+	if s.dropped {
+		return
+	}
+	s.dropped = true
+	r.untouch(s)
+	delete(r.sessions, s.link)
+	if s.stored {
+		r.keep.put(partSession+s.id, nil)
+	}
 	rest := make([]*session, 0, len(r.members))
 	for _, other := range r.members {
 		if other != s {

@@ -11,6 +11,7 @@ import (
 	"math"
 	"net/http"
 	"net/netip"
+	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -19,6 +20,7 @@ import (
 	"github.com/gosocka/socka/actors"
 	"github.com/gosocka/socka/conn"
 	"github.com/gosocka/socka/contract"
+	"github.com/gosocka/socka/store"
 	"github.com/gosocka/socka/wire"
 )
 
@@ -27,6 +29,34 @@ type Options struct {
 	// Wire is the encoding of connections that do not ask for one with wire=json or wire=msgpack in the URL. Default
 	// JSON.
 	Wire wire.Format
+
+	// Store is where rooms are kept: sqlite.Open, postgres.Open, or another that passes package storetest. The server does
+	// not close it. Several servers may share one; each room runs on one of them at a time. Default: this process's memory,
+	// which rooms outlive only by sleeping.
+	Store store.Store
+
+	// Owner says what other servers on the same store, and the errors of clients that come to the wrong one, are told of this
+	// one: Addr, by default the host's name and the process's number, and Props.
+	Owner store.Owner
+
+	// LeaseTTL is how long after this server was last heard of another one may take its rooms. It is renewed at a third of
+	// that. Default 3 seconds; at least store.MinTTL.
+	LeaseTTL time.Duration
+
+	// CommitTimeout is how long a call waits for its save before it is answered with outcome_unknown. Default 5 seconds.
+	CommitTimeout time.Duration
+
+	// MaxHeldBytes bounds what a room holds back until it is saved, about; beyond it no turn starts, and calls are answered
+	// with unavailable. Default 4 MiB.
+	MaxHeldBytes int
+
+	// MaxStateBytes bounds the state of a room as it is encoded. Under EachTurn a turn that exceeds it fails with
+	// resource_exhausted and is undone; under the other policies the room is not saved until its state is smaller, and
+	// that is reported. Default 16 MiB; negative: no limit.
+	MaxStateBytes int
+
+	// MaxAlarms bounds the alarms of a room. Default 1,000; negative: no limit.
+	MaxAlarms int
 
 	// Conn sets the limits of connections, the allowed origins and the trusted proxies. Its Logger and Hooks are set by
 	// the server.
@@ -74,6 +104,17 @@ type Server struct {
 	starts  *buckets
 	waits   waits
 
+	store   store.Store
+	own     store.Store // store, if the server made it
+	lasting bool        // what is saved outlives the process
+	lease   *lease
+	saver   *saver
+	waker   *waker
+	unsaved atomic.Int64 // rooms that ended and could not be saved
+
+	saving     context.Context // ends when the last saves are given up
+	stopSaving context.CancelFunc
+
 	base    context.Context // ends when rooms must stop at once
 	cut     context.CancelFunc
 	working sync.WaitGroup // work of Go and HandleAsync
@@ -83,6 +124,7 @@ type Server struct {
 	shutdown sync.Once
 	stopped  error // what the first Shutdown came to
 	closed   atomic.Bool
+	killed   atomic.Bool
 }
 
 // NewServer makes a server for the kinds of rooms that the definitions describe. It fails if a definition is not
@@ -110,6 +152,11 @@ func NewServer(opts *Options, defs ...AnyDefinition) (*Server, error) {
 	if s.opts.Wire != wire.JSON && s.opts.Wire != wire.Msgpack {
 		return nil, fmt.Errorf("room: Options.Wire is %d, neither wire.JSON nor wire.Msgpack", s.opts.Wire)
 	}
+	s.opts.LeaseTTL = orDefault(s.opts.LeaseTTL, defaultLeaseTTL)
+	s.opts.CommitTimeout = orDefault(s.opts.CommitTimeout, defaultCommitTimeout)
+	s.opts.MaxHeldBytes = orDefault(s.opts.MaxHeldBytes, defaultMaxHeldBytes)
+	s.opts.MaxStateBytes = orDefault(s.opts.MaxStateBytes, defaultMaxStateBytes)
+	s.opts.MaxAlarms = orDefault(s.opts.MaxAlarms, defaultMaxAlarms)
 	if err := s.opts.check(); err != nil {
 		return nil, err
 	}
@@ -118,9 +165,6 @@ func NewServer(opts *Options, defs ...AnyDefinition) (*Server, error) {
 	}
 	s.hooks = &observer{Hooks: s.opts.Hooks, log: s.log}
 	s.system = actors.NewSystem(&actors.Options{Logger: s.log})
-	for _, k := range s.kinds {
-		k.vacant.system, k.vacant.keep = s.system, k.keepEmpty
-	}
 	s.opts.Conn.Logger = s.log
 	s.opts.Conn.Hooks = s.connHooks()
 	gateway, err := conn.NewGateway(s.system, &s.opts.Conn)
@@ -133,8 +177,42 @@ func NewServer(opts *Options, defs ...AnyDefinition) (*Server, error) {
 		orRate(s.opts.RoomsPerSecond, 10), orDefault(s.opts.RoomBurst, 200),
 		orRate(s.opts.AllRoomsPerSecond, 1000), orDefault(s.opts.AllRoomBurst, 10_000))
 	s.base, s.cut = context.WithCancel(context.Background())
-	s.log.Info("socka: rooms keep their state in memory; it ends with the process")
+	s.saving, s.stopSaving = context.WithCancel(context.Background())
+	s.keepRooms()
 	return s, nil
+}
+
+// keepRooms sets up what has to do with the store.
+func (s *Server) keepRooms() {
+	ttl := s.opts.LeaseTTL
+	if s.store, s.lasting = s.opts.Store, s.opts.Store != nil; !s.lasting {
+		s.own = store.NewMemory()
+		s.store, ttl = s.own, 0
+		s.log.Info("socka: rooms keep their state in memory; it ends with the process")
+	}
+	for _, k := range s.kinds {
+		if k.keepEmpty == 0 && !s.lasting {
+			k.keepEmpty = defaultKeepEmpty
+		}
+	}
+	me := s.opts.Owner
+	if me.Addr == "" {
+		host, _ := os.Hostname()
+		me.Addr = host + ":" + strconv.Itoa(os.Getpid())
+	}
+	s.lease = &lease{
+		store: s.store, me: me, ttl: ttl, log: s.log, busy: make(chan struct{}, 1),
+		used: func() bool { return s.rooms.count() > 0 },
+		back: func() {
+			for _, e := range s.rooms.all() {
+				s.system.Send(e.pid, leaseBack{})
+			}
+		},
+	}
+	s.saver = &saver{store: s.store, system: s.system, log: s.log, commitTimeout: s.opts.CommitTimeout}
+	s.waker = newWaker(s.store, !s.lasting, s.log, s.wakeKey)
+	s.saver.released = s.waker.sooner
+	s.waker.start()
 }
 
 // check says which of the numbers makes no sense.
@@ -144,6 +222,12 @@ func (o *Options) check() error {
 		return fmt.Errorf("room: Options.RoomBurst is %d; for no limit set RoomsPerSecond to -1", o.RoomBurst)
 	case o.AllRoomBurst < 0:
 		return fmt.Errorf("room: Options.AllRoomBurst is %d; for no limit set AllRoomsPerSecond to -1", o.AllRoomBurst)
+	case o.LeaseTTL < store.MinTTL:
+		return fmt.Errorf("room: Options.LeaseTTL is %v; the shortest is %v", o.LeaseTTL, store.MinTTL)
+	case o.CommitTimeout <= 0:
+		return fmt.Errorf("room: Options.CommitTimeout is %v; it is positive", o.CommitTimeout)
+	case o.MaxHeldBytes < 0:
+		return fmt.Errorf("room: Options.MaxHeldBytes is %d; it is positive", o.MaxHeldBytes)
 	case math.IsNaN(o.RoomsPerSecond), math.IsNaN(o.AllRoomsPerSecond):
 		return errors.New("room: Options.RoomsPerSecond or AllRoomsPerSecond is not a number")
 	}
@@ -195,7 +279,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
 	if err := ValidName(id.Name); err != nil {
 		return &conn.Refusal{Status: http.StatusBadRequest, Message: err.Error()}
 	}
-	r, format, err := s.readQuery(r)
+	r, format, sid, err := s.readQuery(r)
 	if err != nil {
 		return err
 	}
@@ -206,11 +290,12 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
 	defer admission.Release()
 	ctx, cancel := context.WithDeadline(r.Context(), admission.Deadline())
 	defer cancel()
-	in, err := s.authenticate(k, r.WithContext(ctx), id, admission.Addr())
+	r = r.WithContext(ctx)
+	in, err := s.authenticate(k, r, id, sid)
 	if err != nil {
 		return err
 	}
-	e, err := s.acquire(id, true)
+	e, err := s.enter(k, r, id, admission.Addr(), &in)
 	if err != nil {
 		return err
 	}
@@ -229,12 +314,14 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
 
 // entrant is what the hooks before the upgrade have said of a session, on its way to its room.
 type entrant struct {
-	data   any
-	create bool // the room may be made for it; the one that it was let into may have ended meanwhile
+	data      any
+	create    bool   // the room may be made for it; the one that it was let into may have ended meanwhile
+	key       []byte // hash of its resume key, nil without one
+	principal []byte // hash of whose session it is, if it has a key
 }
 
-// authenticate runs the hooks that decide before the upgrade.
-func (s *Server) authenticate(k *kind, r *http.Request, id ID, addr netip.Addr) (in entrant, err error) {
+// authenticate runs the hooks that say who comes.
+func (s *Server) authenticate(k *kind, r *http.Request, id ID, sid string) (in entrant, err error) {
 	err = guardHook("Authenticate", func() (err error) {
 		in.data, err = k.authenticate(r, id)
 		return err
@@ -242,20 +329,75 @@ func (s *Server) authenticate(k *kind, r *http.Request, id ID, addr netip.Addr) 
 	if err != nil {
 		return in, s.denied(id, "Authenticate", err)
 	}
-	if s.rooms.runs(id) {
-		in.create = k.mayCreate == nil
+	if sid == "" || k.resumeFor < 0 {
 		return in, nil
 	}
-	in.create = true
-	if k.mayCreate != nil {
-		if err := guardHook("MayCreate", func() error { return k.mayCreate(r, id, in.data) }); err != nil {
-			return in, s.denied(id, "MayCreate", err)
-		}
-	}
-	if wait := s.starts.take(addr, time.Now()); wait > 0 {
-		return in, contract.Errorf(contract.RateLimited, "too many new rooms; try again later").WithRetryAfter(wait)
+	in.key = keyHash(id, sid)
+	err = guardHook("Principal", func() (err error) {
+		in.principal, err = k.principal(in.data)
+		return err
+	})
+	if err != nil {
+		return in, s.denied(id, "Principal", err)
 	}
 	return in, nil
+}
+
+// enter finds the room that a session wants into, and has it read its snapshot, so that what is wrong with it is said before
+// the upgrade: a message for it counts as on its way. Whether a room may be made is MayCreate's to say.
+func (s *Server) enter(k *kind, r *http.Request, id ID, addr netip.Addr, in *entrant) (*entry, error) {
+	if !s.rooms.runs(id) {
+		if wait := s.starts.take(addr, time.Now()); wait > 0 {
+			return nil, contract.Errorf(contract.RateLimited, "too many rooms that do not run; try again later").WithRetryAfter(wait)
+		}
+	}
+	e, err := s.acquire(id, true)
+	if err != nil {
+		return nil, err
+	}
+	exists := e.active.Load()
+	if !exists {
+		exists, err = s.prepare(r.Context(), id)
+	}
+	in.create = k.mayCreate == nil
+	if err == nil && !exists && !in.create {
+		in.create = true
+		if err = guardHook("MayCreate", func() error { return k.mayCreate(r, id, in.data) }); err != nil {
+			err = s.denied(id, "MayCreate", err)
+		}
+	}
+	if err != nil {
+		s.rooms.arrived(e) // no Attach will come
+		s.system.Send(e.pid, settle{})
+		return nil, err
+	}
+	return e, nil
+}
+
+// prepare has a room read its snapshot, and says whether there is one.
+func (s *Server) prepare(ctx context.Context, id ID) (exists bool, err error) {
+	e, err := s.acquire(id, true)
+	if err != nil {
+		return false, err
+	}
+	type answer struct {
+		exists bool
+		err    error
+	}
+	done := make(chan answer, 1)
+	s.system.Send(e.pid, &visit{
+		run: func(r *room) {
+			exists, err := r.exists(nil)
+			done <- answer{exists, err}
+		},
+		lost: func() { done <- answer{err: contract.Errorf(contract.Unavailable, "room %s failed; try again", id)} },
+	})
+	select {
+	case a := <-done:
+		return a.exists, a.err
+	case <-ctx.Done():
+		return false, contract.Errorf(contract.Unavailable, "room %s is busy; try again", id).WithRetryAfter(time.Second)
+	}
 }
 
 // guardHook turns a panic of a hook that runs on the HTTP server's goroutine into an error. http.ErrAbortHandler goes
@@ -301,26 +443,29 @@ func statusOf(err error) (status int, message string) {
 
 // readQuery reads what the library itself takes from the URL, and gives the request without the resume key (sid), a
 // secret that hooks must not see.
-func (s *Server) readQuery(r *http.Request) (*http.Request, wire.Format, error) {
-	format := s.opts.Wire
+func (s *Server) readQuery(r *http.Request) (_ *http.Request, format wire.Format, sid string, err error) {
+	format = s.opts.Wire
 	if r.URL.RawQuery == "" {
-		return r, format, nil
+		return r, format, "", nil
 	}
 	query := r.URL.Query()
 	if name := query.Get("wire"); name != "" {
-		var err error
 		if format, err = wire.ParseFormat(name); err != nil {
-			return nil, 0, &conn.Refusal{Status: http.StatusBadRequest, Message: fmt.Sprintf("wire=%q: want json or msgpack", name)}
+			return nil, 0, "", &conn.Refusal{Status: http.StatusBadRequest, Message: fmt.Sprintf("wire=%q: want json or msgpack", name)}
 		}
 	}
 	if query.Has("sid") {
+		sid = query.Get("sid")
+		if err := resumeKey(sid); err != nil {
+			return nil, 0, "", err
+		}
 		query.Del("sid")
 		url := *r.URL
 		url.RawQuery = query.Encode()
 		r = r.WithContext(r.Context())
 		r.URL, r.RequestURI = &url, url.RequestURI()
 	}
-	return r, format, nil
+	return r, format, sid, nil
 }
 
 // acquire finds or starts a room; see registry.

@@ -27,17 +27,31 @@ func (s *Session[Data]) AttachedAt() time.Time { return s.s.attachedAt }
 // dropped without an error.
 func (s *Session[Data]) Connected() bool { return !s.s.gone && !s.s.lost }
 
+// Away says since when a session with a resume key has had no connection; the zero time: it has one.
+func (s *Session[Data]) Away() time.Time { return s.s.away }
+
 // session is the room's side of a session, without type parameters. Only the room's turns touch it.
 type session struct {
 	recipient
 	id         string
+	link       string // what its connection is called; as the session, until it has been away
+	order      uint64 // of joining
 	format     wire.Format
 	addr       netip.Addr
 	attachedAt time.Time
 	public     any // *Session[Data]
 
+	key       []byte    // hash of its resume key; nil: it has none
+	principal []byte    // hash of whose it is, if it has a key
+	away      time.Time // since when it has had no connection, while it may come back
+	saved     []byte    // its record, as captured last; nil: never
+	stored    bool      // the store may have a record
+	touched   int       // its place among those that may have changed, from 1; 0: it is not
+	exposed   bool      // shown to an audience's code
+	dropped   bool      // off the list of members
+
 	gone bool // closed by a turn or detached: nothing is sent to it or taken from it any more
-	lost bool // its socket has closed; calls received before may still wait
+	lost bool // its connection is gone; calls received before may still wait
 
 	// While an async call of the session runs, what the session sent after it waits here: *actors.Call, then perhaps
 	// one *actors.Detach. The gateway's limit on calls in flight bounds it.

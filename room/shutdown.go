@@ -21,10 +21,34 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return s.stopped
 }
 
+// Kill ends the server as the death of its process would: connections are cut, no turn runs any more, nothing is saved, and
+// the lease is left to its end. It is for tests of what a crash costs. It does not wait for work of Go and HandleAsync.
+// Shutdown does nothing afterwards.
+func (s *Server) Kill() {
+	s.shutdown.Do(func() {
+		s.closed.Store(true)
+		s.killed.Store(true)
+		s.saver.kill()
+		s.lease.abandon()
+		s.waker.close()
+		s.cut()
+		s.stopSaving()
+		dead, cancel := context.WithCancel(context.Background())
+		cancel()
+		s.gateway.Drain()
+		_ = s.gateway.Close(dead)
+		patient, enough := context.WithTimeout(context.Background(), grace)
+		defer enough()
+		_ = s.system.Close(patient)
+		s.stopped = errors.New("room: the server was killed")
+	})
+}
+
 func (s *Server) stop(ctx context.Context) error {
 	s.gateway.Drain()
+	s.waker.close()
 	for _, e := range s.rooms.close() {
-		s.system.Send(e.pid, &visit{run: func(r *room) { r.end(goingAway()) }})
+		s.system.Send(e.pid, &visit{run: (*room).shutDown})
 	}
 	// patient is ctx and then some.
 	patient, enough := context.WithCancel(context.WithoutCancel(ctx))
@@ -33,6 +57,9 @@ func (s *Server) stop(ctx context.Context) error {
 		s.cut()
 		time.AfterFunc(grace, enough)
 	})
+	defer s.stopSaving()
+	given := context.AfterFunc(patient, s.stopSaving) // a room that cannot save waits no longer than everything else
+	defer given()
 	ends := func(done <-chan struct{}) bool {
 		select {
 		case <-done:
@@ -46,6 +73,9 @@ func (s *Server) stop(ctx context.Context) error {
 	if !ends(s.rooms.empty) {
 		problems = append(problems, fmt.Errorf("room: shutdown: %d rooms are in a turn that ignores the end of its ctx", s.rooms.count()))
 	}
+	if n := s.unsaved.Load(); n > 0 {
+		problems = append(problems, fmt.Errorf("room: shutdown: %d rooms could not be saved; they are as they were last saved", n))
+	}
 	s.cut()
 	_ = s.gateway.Close(ctx) // its error is ctx's
 	idle := make(chan struct{})
@@ -58,8 +88,27 @@ func (s *Server) stop(ctx context.Context) error {
 	if err := s.system.Close(patient); err != nil && problems == nil {
 		problems = append(problems, err)
 	}
+	if err := s.lease.leave(patient); err != nil {
+		problems = append(problems, fmt.Errorf("room: shutdown: giving back the lease: %w; it ends by itself", err))
+	}
+	if s.own != nil {
+		_ = s.own.Close() // it is memory, and cannot fail
+	}
 	if !impatient() {
 		problems = append(problems, fmt.Errorf("room: shutdown was cut short: %w", context.Cause(ctx)))
 	}
 	return errors.Join(problems...)
+}
+
+// shutDown ends a room whose server ends.
+func (r *room) shutDown() {
+	if r.asleep {
+		if err := r.open(nil); err != nil { // its sockets close with the gateway; its sessions are in the snapshot
+			r.server.unsaved.Add(1)
+			r.asleep = false
+			r.ref.asleep.Store(false)
+			return
+		}
+	}
+	r.end(&ending{why: goingAway(), shutdown: true})
 }

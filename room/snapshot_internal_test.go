@@ -3,6 +3,7 @@ package room
 import (
 	"encoding/json"
 	"errors"
+	"github.com/gosocka/socka/store/snapshot"
 	"math"
 	"reflect"
 	"strings"
@@ -53,7 +54,7 @@ func TestSnapshotsKeepWhatGoKnows(t *testing.T) {
 	}
 	want := v
 	v.Lost = 1
-	if err := reload(&v); err != nil {
+	if err := reload(snapshot.JSON, &v); err != nil {
 		t.Fatal(err)
 	}
 	if !reflect.DeepEqual(v, want) {
@@ -69,10 +70,10 @@ func TestReloadSaysWhatIsLost(t *testing.T) {
 		}
 	}
 	text, number := "caf\xe9", math.NaN()
-	bad(reload(&text), "UTF-8")
-	bad(reload(&number), "NaN")
+	bad(reload(snapshot.JSON, &text), "UTF-8")
+	bad(reload(snapshot.JSON, &number), "NaN")
 	for v, want := range map[volatile]string{"fails": "out of ink", "panics": "out of paper", "grows": "is not what was written"} {
-		bad(reload(&v), want)
+		bad(reload(snapshot.JSON, &v), want)
 	}
 }
 

@@ -49,10 +49,15 @@ func (r *room) tick(m tickDue) {
 	if r.ticks.timer == nil || m.run != r.ticks.run { // the tick ended the room
 		return
 	}
-	now, every := time.Now(), r.kind.tickEvery
-	r.ticks.due = r.ticks.due.Add(every)
-	if late := now.Sub(r.ticks.due); late >= 0 {
-		r.ticks.due = r.ticks.due.Add((late/every + 1) * every)
+	r.ticks.next(r.kind.tickEvery)
+}
+
+// next sets the clock to the next tick.
+func (k *ticker) next(every time.Duration) {
+	now := time.Now()
+	k.due = k.due.Add(every)
+	if late := now.Sub(k.due); late >= 0 {
+		k.due = k.due.Add((late/every + 1) * every)
 	}
-	r.ticks.timer.Reset(r.ticks.due.Sub(now))
+	k.timer.Reset(k.due.Sub(now))
 }

@@ -32,6 +32,9 @@ func (t *Turn[State, Data]) Sessions() []*Session[Data] {
 	list := make([]*Session[Data], 0, len(members))
 	for _, s := range members {
 		list = append(list, s.public.(*Session[Data]))
+		if !t.t.read {
+			t.t.room.touch(s)
+		}
 	}
 	return list
 }
@@ -51,14 +54,21 @@ func (t *Turn[State, Data]) Close(s *Session[Data], code uint16, reason string) 
 	in.leaving = append(in.leaving, departure{s.s, &actors.Close{Code: code, Reason: reason}})
 }
 
-// CloseRoom ends the room after this turn if it succeeds: OnDetach runs for every session, all connections close with
-// the code (0 means conn.CloseRoomClosed) and the reason, and the state is gone. Who comes next finds a new room.
+// CloseRoom sends everybody away after this turn if it succeeds: OnDetach runs for every session, those that are away too,
+// and all connections close with the code (0 means conn.CloseRoomClosed) and the reason. The room is saved, unless it
+// still equals what New made; who comes next finds it as it was left. [Turn.Destroy] leaves nothing.
 func (t *Turn[State, Data]) CloseRoom(code uint16, reason string) {
 	in := t.writing("CloseRoom")
 	if code == 0 {
 		code = conn.CloseRoomClosed
 	}
-	in.closing = &actors.Close{Code: code, Reason: reason}
+	in.closing = &ending{why: &actors.Close{Code: code, Reason: reason}}
+}
+
+// Destroy ends the room like CloseRoom, with conn.CloseRoomClosed, and removes all that is kept of it: state, sessions and
+// alarms. Who comes next finds a new room.
+func (t *Turn[State, Data]) Destroy() {
+	t.writing("Destroy").closing = &ending{why: &actors.Close{Code: conn.CloseRoomClosed, Reason: "the room is gone"}, destroy: true}
 }
 
 func (t *Turn[State, Data]) live() *turn {
@@ -82,6 +92,9 @@ func typedTurn[State, Data any](t *turn) *Turn[State, Data] {
 	typed := &Turn[State, Data]{State: t.room.state.(*State), t: t}
 	if t.session != nil {
 		typed.Session = t.session.public.(*Session[Data])
+		if !t.read {
+			t.room.touch(t.session)
+		}
 	}
 	t.view = typed
 	return typed
@@ -111,12 +124,16 @@ type turn struct {
 	began   time.Time
 
 	stage   stage
-	out     []release     // what leaves if the turn succeeds, in order
-	leaving []departure   // sessions closed by this turn
-	closing *actors.Close // the room is to end
-	invalid error         // the first push that did not pass its schema; fails the turn
-	async   *work         // begun by the begin turn of an async call
-	before  []byte        // the image of before a read-only turn, when turns are checked
+	out     []release   // what leaves if the turn succeeds, in order
+	leaving []departure // sessions closed by this turn
+	closing *ending     // the room is to end
+	alarmed []alarm     // set and cleared by this turn, in order
+	fired   *alarm      // whose turn it is
+	removes *session    // leaves the room with this turn, whatever comes of it
+	changed bool        // the state was captured, and is another one
+	invalid error       // the first push that did not pass its schema; fails the turn
+	async   *work       // begun by the begin turn of an async call
+	before  []byte      // the image of before a read-only turn, when turns are checked
 }
 
 // departure is a session that a turn closes, and how.
@@ -160,6 +177,7 @@ func (t *turn) run(f func(t *turn) error, after func(err error) release) {
 func (t *turn) begin() {
 	t.began = time.Now()
 	t.ctx = t.room.newTurnContext(t.began, t.ask)
+	t.room.lastTurn = t.began
 	t.room.outlet.begin(t.began)
 }
 
@@ -175,6 +193,7 @@ func (t *turn) judge(err error) error {
 	if t.room.server.opts.CheckTurns {
 		err = t.room.checkTurn(t, err)
 	}
+	err = t.judgeState(err)
 	if err != nil {
 		t.out, t.leaving, t.closing = t.out[:0], nil, nil
 		t.report(err)
@@ -190,7 +209,17 @@ func (t *turn) settle(err error) {
 		t.out = append(t.out, release{at: d.s.recipient, msg: d.msg})
 	}
 	r.server.hooks.turn(t, err)
-	r.release(t.out...)
+	r.turns++
+	r.releases.add(r.turns, t.out)
+	if t.fired != nil || t.alarmed != nil {
+		t.applyAlarms(err)
+		defer r.setWake()
+	}
+	if t.removes != nil {
+		r.drop(t.removes)
+	}
+	t.keepTurn()
+	r.releases.durable(r.committed(), r)
 	for _, d := range t.leaving {
 		r.leave(d.s)
 	}

@@ -50,8 +50,9 @@ type (
 		Names []string `json:"names"`
 	}
 	Removal struct {
-		Name string `json:"name"`
-		Room bool   `json:"room,omitempty"`
+		Destroy bool   `json:"destroy,omitempty"`
+		Name    string `json:"name"`
+		Room    bool   `json:"room,omitempty"`
 	}
 	labState struct{ N int }
 	labUser  struct{ Name string }
@@ -134,6 +135,9 @@ func newLab(gate *chan struct{}) *room.Definition[labState, labUser] {
 	room.Handle(def, remove, func(ctx context.Context, t *labTurn, in Removal) (contract.None, error) {
 		if in.Room {
 			t.CloseRoom(0, "closing time")
+		}
+		if in.Destroy {
+			t.Destroy()
 		}
 		for _, s := range t.Sessions() {
 			if s.Data.Name == in.Name {
@@ -420,6 +424,16 @@ func TestCloseSessionAndRoom(t *testing.T) {
 		}
 		if page, _ := s.Rooms("lab", "", 0); len(page) != 0 {
 			t.Errorf("rooms left: %+v", page)
+		}
+		again := s.Connect("lab/1?name=Ada")
+		if got := roomtest.Call(again, total, contract.None{}); got.N != 3 {
+			t.Errorf("a room that was closed has %+v, want what it had", got)
+		}
+		// A room that destroys itself leaves nothing.
+		roomtest.Call(again, remove, Removal{Destroy: true})
+		s.Advance(time.Second)
+		if c := again.Status(); c == client.Open {
+			t.Error("a session of a room that was destroyed is still there")
 		}
 		if got := roomtest.Call(s.Connect("lab/1?name=Ada"), total, contract.None{}); got.N != 0 {
 			t.Errorf("a new room has %+v", got)

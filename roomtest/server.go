@@ -14,6 +14,7 @@ import (
 
 	"github.com/gosocka/socka/client"
 	"github.com/gosocka/socka/room"
+	"github.com/gosocka/socka/store"
 	"github.com/gosocka/socka/wire"
 )
 
@@ -23,6 +24,8 @@ type Server struct {
 	*room.Server
 	T *testing.T
 
+	opts     room.Options
+	defs     []room.AnyDefinition
 	listener *listener
 	http     *http.Server
 	served   chan struct{}
@@ -42,13 +45,15 @@ func Run(t *testing.T, f func(s *Server), defs ...room.AnyDefinition) {
 func RunOptions(t *testing.T, opts *room.Options, f func(s *Server), defs ...room.AnyDefinition) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		s := start(t, opts, defs)
-		defer s.stop()
+		s := Start(t, opts, defs...)
+		defer s.Stop()
 		f(s)
 	})
 }
 
-func start(t *testing.T, opts *room.Options, defs []room.AnyDefinition) *Server {
+// Start is [RunOptions] for a test that is in a bubble already, because it makes something there that the options need: a
+// store, above all. Call Stop at the end, within the bubble.
+func Start(t *testing.T, opts *room.Options, defs ...room.AnyDefinition) *Server {
 	t.Helper()
 	var o room.Options
 	if opts != nil {
@@ -58,34 +63,88 @@ func start(t *testing.T, opts *room.Options, defs []room.AnyDefinition) *Server 
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	srv, err := room.NewServer(&o, defs...)
-	if err != nil {
-		t.Fatal(err)
+	if o.Store == nil {
+		o.Store = store.NewMemory()
 	}
-	s := &Server{Server: srv, T: t, listener: newListener(), served: make(chan struct{})}
-	s.http = &http.Server{Handler: srv, ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelWarn)}
-	go func() {
-		defer close(s.served)
-		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
-			t.Errorf("roomtest: the HTTP server stopped: %v", err)
-		}
-	}()
+	s := &Server{T: t, opts: o, defs: defs}
+	s.begin()
 	return s
 }
 
-// stop ends everything and fails the test if something does not end.
-func (s *Server) stop() {
+// begin starts a server on the same store as the one before.
+func (s *Server) begin() {
+	s.T.Helper()
+	srv, err := room.NewServer(&s.opts, s.defs...)
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	s.Server, s.listener, s.served = srv, newListener(), make(chan struct{})
+	s.http = &http.Server{Handler: srv, ErrorLog: slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelWarn)}
+	listener, served, server := s.listener, s.served, s.http
+	go func() {
+		defer close(served)
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			s.T.Errorf("roomtest: the HTTP server stopped: %v", err)
+		}
+	}()
+}
+
+// Store is where the server keeps its rooms: opts.Store, or memory.
+func (s *Server) Store() store.Store { return s.opts.Store }
+
+// Restart stops the server in good order and starts it anew on the same store. All connections close.
+func (s *Server) Restart() {
+	s.T.Helper()
+	s.Stop()
+	s.clients = nil
+	s.begin()
+	synctest.Wait()
+}
+
+// Crash ends the server as the death of its process would, and starts another on the same store. All connections break.
+// Rooms that ran are the dead server's until its lease ends: use Advance to let that pass (opts.LeaseTTL and a fifth of
+// it; 3.6 seconds by default).
+func (s *Server) Crash() {
+	s.T.Helper()
+	s.Kill()
+	synctest.Wait()
+	s.closeHTTP()
+	s.clients = nil
+	s.begin()
+	synctest.Wait()
+}
+
+// Sleep puts a room, given as "kind/room", to sleep at once, and fails the test if it has work to do.
+func (s *Server) Sleep(path string) {
+	s.T.Helper()
+	synctest.Wait()
+	kind, name, _ := strings.Cut(path, "/")
+	if err := s.Room(kind, name).Sleep(s.T.Context()); err != nil {
+		s.T.Fatalf("roomtest: sleep of %s: %v", path, err)
+	}
+	synctest.Wait()
+}
+
+// Stop ends everything and fails the test if something does not end.
+func (s *Server) Stop() {
 	s.T.Helper()
 	for _, c := range s.clients {
 		c.Close()
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if s.Ready() == nil { // else the test has seen to it
+	if !errors.Is(s.Ready(), room.ErrServerClosed) { // else the test has seen to it
 		if err := s.Server.Shutdown(ctx); err != nil {
 			s.T.Errorf("roomtest: shutdown: %v", err)
 		}
 	}
+	s.closeHTTP()
+}
+
+func (s *Server) closeHTTP() {
+	s.T.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
 	if err := s.http.Shutdown(ctx); err != nil {
 		s.T.Errorf("roomtest: HTTP shutdown: %v", err)
 	}

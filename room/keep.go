@@ -1,0 +1,440 @@
+package room
+
+import (
+	"bytes"
+	"errors"
+	"time"
+
+	"github.com/gosocka/socka/actors"
+	"github.com/gosocka/socka/contract"
+	"github.com/gosocka/socka/store"
+	"github.com/gosocka/socka/store/snapshot"
+)
+
+// keeper is a room's view of its snapshot: what the store has, what is on its way there, and what was captured and waits
+// for that. One batch of a room is under way at a time; what is captured meanwhile goes together with the next.
+//
+//	turn ─▶ capture: encoded, compared ─▶ next, parts ─▶ fly: one batch ─▶ saver ─▶ store
+//	                                         ▲                                        │
+//	                                         └──────────── saved ◀────────────────────┘
+//
+// What a turn causes waits in the release queue while the turn, or an earlier one, is at the gate: captured and not yet
+// durable. Only EachTurn, and turns that set alarms, send turns to the gate.
+type keeper struct {
+	epoch  store.Epoch // zero: the room is not this server's
+	term   uint64      // of the lease in which the epoch was last known to be ours
+	number uint64      // of the last batch
+
+	whole   bool              // the store has a state
+	state   []byte            // the state's encoding that it has, or will have once what is under way is there
+	patches patchLog          // how it has it
+	next    []byte            // the encoding captured since; nil: none
+	parts   map[string][]byte // captured since; nil: to be deleted
+	deleted []string          // parts deleted by what is under way
+	blank   [32]byte          // of the state as New made it
+	created time.Time         // when New made it
+	pushes  uint64            // how many the room has ever sent
+	linger  time.Duration
+
+	gate   uint64 // the first turn of what was captured and is not under way that must be durable; zero: none
+	since  time.Time
+	flying *saving
+	flight flight
+
+	dirty     bool // turns have run since the last capture
+	timer     *time.Timer
+	frozen    bool // the store fails; no turn starts
+	verifying bool // the lease had ended: what comes back next says whether the epoch is still ours
+	broken    bool // the state cannot be saved, and that was said
+}
+
+// flight is what is known of the batch that is under way.
+type flight struct {
+	gate  uint64
+	since time.Time
+	term  uint64
+}
+
+// partState and so on are the names of a room's parts; sessions have one each.
+const (
+	partState   = "state" // and the log of its patches
+	partAlarms  = "alarms"
+	partRoom    = "room"
+	partSession = "session/"
+)
+
+// atOnce says whether a turn is saved before what it has caused leaves.
+func (t *turn) atOnce() bool {
+	return t.room.kind.save == EachTurn && !t.read || len(t.alarmed) > 0 || t.fired != nil
+}
+
+// committed is the last turn that is durable together with all before it.
+func (r *room) committed() uint64 {
+	switch k := &r.keep; {
+	case k.flight.gate != 0:
+		return k.flight.gate - 1
+	case k.gate != 0:
+		return k.gate - 1
+	}
+	return r.turns
+}
+
+// unsaved says whether something was captured that the store does not have.
+func (k *keeper) unsaved() bool {
+	return k.next != nil || len(k.parts) > 0 || k.flying != nil
+}
+
+// captureState encodes the state, and says whether it is another one than the store has or will have.
+func (r *room) captureState() (changed bool, err error) {
+	k := &r.keep
+	now, err := r.kind.encodeState(r.state)
+	if err != nil {
+		return false, err
+	}
+	if most := r.server.opts.MaxStateBytes; most > 0 && len(now) > most {
+		return false, contract.Errorf(contract.ResourceExhausted, "the state of room %s has grown to %d bytes; Options.MaxStateBytes is %d", r.id, len(now), most)
+	}
+	last := k.state
+	if k.next != nil {
+		last = k.next
+	}
+	if bytes.Equal(now, last) && (k.whole || k.next != nil || len(r.members) == 0 && len(r.alarms.list) == 0) {
+		return false, nil
+	}
+	k.next = now
+	return true, nil
+}
+
+// captureRest encodes the sessions that may have changed, and the alarms if they have.
+func (r *room) captureRest() (changed bool, err error) {
+	k := &r.keep
+	var problems []error
+	for _, s := range r.takeTouched() {
+		now, err := r.kind.encodeSession(s)
+		if err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		if s.saved == nil || !bytes.Equal(now, s.saved) {
+			s.saved, s.stored = now, true
+			k.put(partSession+s.id, r.frame(contentSession, now))
+		}
+	}
+	if r.alarms.touched {
+		r.alarms.touched = false
+		k.put(partAlarms, r.alarmsPart())
+	}
+	return len(k.parts) > 0, errors.Join(problems...)
+}
+
+// put captures a part; nil data: it is to be deleted.
+func (k *keeper) put(name string, data []byte) {
+	if k.parts == nil {
+		k.parts = make(map[string][]byte)
+	}
+	k.parts[name] = data
+}
+
+// touch notes that a session may be changed in this turn.
+func (r *room) touch(s *session) {
+	if s.touched == 0 && !s.dropped {
+		r.touched = append(r.touched, s)
+		s.touched = len(r.touched)
+	}
+}
+
+// untouch takes a session off the list.
+func (r *room) untouch(s *session) {
+	if s.touched == 0 {
+		return
+	}
+	last := len(r.touched) - 1
+	moved := r.touched[last]
+	r.touched[s.touched-1], moved.touched = moved, s.touched
+	r.touched[last], s.touched = nil, 0
+	r.touched = r.touched[:last]
+}
+
+// takeTouched empties the list. What it gives is good until the next session is touched.
+func (r *room) takeTouched() []*session {
+	list := r.touched
+	for _, s := range list {
+		s.touched = 0
+	}
+	if r.touched = list[:0]; cap(list) > 64 {
+		r.touched = nil
+	}
+	return list
+}
+
+// judgeState is the part of a turn's end that can still fail it: under EachTurn its state is captured, and after a panic the
+// state of before comes back.
+func (t *turn) judgeState(err error) error {
+	r := t.room
+	if !t.atOnce() {
+		return err
+	}
+	if _, panicked := err.(*PanicError); panicked {
+		if r.kind.save == EachTurn {
+			if failed := r.rewind(); failed != nil {
+				err = errors.Join(err, failed)
+			}
+		}
+		return err
+	}
+	changed, failed := r.captureState()
+	t.changed = changed
+	if failed == nil {
+		return err
+	}
+	if r.kind.save == EachTurn {
+		if again := r.rewind(); again != nil {
+			failed = errors.Join(failed, again)
+		}
+	}
+	if err != nil {
+		failed = errors.Join(failed, errors.New(textOf(err)))
+	}
+	return failed
+}
+
+// rewind gives the room back what was captured last: the state, and the data of the sessions that this turn may have
+// changed.
+func (r *room) rewind() error {
+	k := &r.keep
+	last := k.state
+	if k.next != nil {
+		last = k.next
+	}
+	state, err := r.kind.decodeState(r.kind.encoding, last)
+	if err != nil {
+		return err
+	}
+	r.state = state
+	for _, s := range r.touched {
+		if s.saved == nil { // it is new
+			continue
+		}
+		if err := r.kind.restoreData(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keepTurn sees to it that what a turn has changed is saved as the policy wants it. It is the last part of every turn.
+func (t *turn) keepTurn() {
+	r := t.room
+	switch {
+	case t.atOnce():
+		changed, err := r.captureRest()
+		if err != nil {
+			r.cannotSave(err)
+		}
+		if changed || t.changed {
+			r.atGate()
+		}
+		r.fly()
+	case !t.read:
+		r.setDirty()
+	}
+}
+
+// commit saves what has changed outside any turn: who is a member, and how.
+func (r *room) commit() {
+	r.turns++
+	if r.kind.save != EachTurn {
+		r.setDirty()
+		return
+	}
+	changed, err := r.captureRest()
+	if err != nil {
+		r.cannotSave(err)
+	}
+	if changed {
+		r.atGate()
+	}
+	r.fly()
+}
+
+// atGate has what the last turn causes, and what comes after it, wait until it is durable.
+func (r *room) atGate() {
+	if k := &r.keep; k.gate == 0 {
+		k.gate, k.since = r.turns, time.Now()
+	}
+}
+
+// saveDue comes when a room that was changed is to be saved, under Every.
+type saveDue struct{ actors.Message }
+
+// setDirty notes that there is something to save.
+func (r *room) setDirty() {
+	k := &r.keep
+	k.dirty = true
+	if r.kind.save > 0 && k.timer == nil && r.server.lasting {
+		self, system := r.self, r.server.system
+		k.timer = time.AfterFunc(time.Duration(r.kind.save), func() { system.Send(self, saveDue{}) })
+	}
+}
+
+// saveNow saves what Every has let gather.
+func (r *room) saveNow() {
+	k := &r.keep
+	k.timer = nil
+	if !k.dirty {
+		return
+	}
+	if k.flying != nil || r.stalled() { // it comes again when that is over
+		r.setDirty()
+		return
+	}
+	k.dirty = false
+	if err := r.capture(); err != nil {
+		r.cannotSave(err)
+		k.dirty = true // not again before the next turn
+		return
+	}
+	r.fly()
+}
+
+// capture takes everything that has changed.
+func (r *room) capture() error {
+	_, err := r.captureState()
+	_, rest := r.captureRest()
+	if err = errors.Join(err, rest); err == nil {
+		r.keep.broken = false
+	}
+	return err
+}
+
+// cannotSave reports, once until it is over, that the state or a session's data cannot be encoded.
+func (r *room) cannotSave(err error) {
+	if !r.keep.broken {
+		r.keep.broken = true
+		r.server.hooks.saveFailed(SaveFailedEvent{ID: r.id, Err: err})
+	}
+}
+
+// fly hands in what was captured, unless a batch is under way.
+func (r *room) fly() {
+	k := &r.keep
+	if k.flying != nil || k.epoch == 0 || !k.unsaved() && !k.verifying {
+		return
+	}
+	k.flight = flight{gate: k.gate, since: k.since, term: r.server.lease.term.Load()}
+	k.gate = 0
+	k.flying = &saving{batch: r.batch(store.Hold), to: r.self}
+	r.server.saver.submit(k.flying)
+}
+
+// batch makes what was captured into the next batch.
+func (r *room) batch(then store.Then) store.Batch {
+	k := &r.keep
+	k.number++
+	b := store.Batch{Key: store.Key(r.id), Epoch: k.epoch, Number: k.number, Then: then, Wake: r.wakeAt(), Linger: -1}
+	if len(r.members) > 0 {
+		b.Linger = 0
+		if r.kind.resumeFor > 0 {
+			b.Linger = r.kind.resumeFor
+		}
+	}
+	if then == store.Remove {
+		return b
+	}
+	if !k.whole && k.next == nil && len(k.parts) > 0 {
+		k.next = k.state // nothing is saved without the state
+	}
+	if k.next != nil {
+		if !k.whole || !bytes.Equal(k.next, k.state) {
+			k.patches.write(&b, r, k.state, k.next, k.whole)
+		}
+		if !k.whole {
+			b.Put = append(b.Put, store.Part{Name: partRoom, Data: r.roomPart()})
+		}
+		k.state, k.next, k.whole = k.next, nil, true
+	}
+	for name, data := range k.parts {
+		if data == nil {
+			b.Delete = append(b.Delete, name)
+			k.deleted = append(k.deleted, name)
+		} else {
+			b.Put = append(b.Put, store.Part{Name: name, Data: data})
+		}
+	}
+	k.parts = nil
+	return b
+}
+
+// again has everything saved anew: of a batch that was given up nobody knows whether it was carried out.
+func (r *room) again() {
+	k := &r.keep
+	if k.next == nil {
+		k.next = k.state
+	}
+	k.whole = false
+	for _, s := range r.members {
+		s.saved = nil
+		r.touch(s)
+	}
+	r.alarms.touched = true
+	for _, name := range k.deleted {
+		k.put(name, nil)
+	}
+	k.deleted = nil
+	k.dirty = true
+}
+
+// saved takes the store's word on the batch that was under way.
+func (r *room) saved(m *saved) {
+	k := &r.keep
+	if k.flying == nil || k.flying != m.s {
+		return
+	}
+	if m.err != nil {
+		r.fenced()
+		return
+	}
+	r.landed()
+	r.fly()
+	r.releases.durable(r.committed(), r)
+	r.proceed()
+}
+
+// landed says that what was under way is durable.
+func (r *room) landed() {
+	k := &r.keep
+	k.frozen = false
+	k.deleted = nil
+	if k.flight.term == r.server.lease.term.Load() {
+		k.term, k.verifying = k.flight.term, false
+	}
+	k.flying, k.flight = nil, flight{}
+}
+
+// patchLog is how the store has the state: as a whole, and patches to it since.
+type patchLog struct {
+	whole   int // bytes
+	count   int
+	bytes   int
+	lastSeq uint64
+}
+
+// write adds the change from one encoding to the next to a batch: as a patch if that is much smaller, else as a whole.
+func (p *patchLog) write(b *store.Batch, r *room, from, to []byte, whole bool) {
+	if whole && p.whole > snapshot.SmallValue {
+		patch := snapshot.AppendPatch(nil, r.header(contentState), snapshot.Diff(from, to))
+		if len(patch) < len(to)/2 && !snapshot.Compact(p.whole, p.bytes+len(patch), p.count+1) {
+			p.lastSeq++
+			p.count++
+			p.bytes += len(patch)
+			b.Append = append(b.Append, store.Append{Log: partState, Record: store.Record{Seq: p.lastSeq, Data: patch}})
+			return
+		}
+	}
+	data := r.frame(contentState, to)
+	b.Put = append(b.Put, store.Part{Name: partState, Data: data})
+	if p.lastSeq > 0 {
+		b.Trim = append(b.Trim, store.Trim{Log: partState, Before: p.lastSeq + 1})
+	}
+	p.whole, p.count, p.bytes = len(data), 0, 0
+}
