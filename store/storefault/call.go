@@ -31,12 +31,7 @@ func (s *Store) do(ctx context.Context, c *call) {
 		c.fail(ErrCrashed)
 		return
 	}
-	var p plan
-	select {
-	case <-s.closed: // the store says so itself
-	default:
-		p = s.plan(c.op, c.rooms)
-	}
+	p := s.plan(c.op, c.rooms)
 	s.underWay++
 	s.mu.Unlock()
 

@@ -167,44 +167,52 @@ func (s slowStore) Save(ctx context.Context, batches []store.Batch) []error {
 	return s.Store.Save(ctx, batches)
 }
 
-// What the store has got takes its course, and Crash waits for it.
-func TestCrashWaitsForTheStore(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := store.NewMemory()
-		slow := slowStore{Store: m, goOn: make(chan struct{})}
-		s := storefault.Wrap(slow)
-		o, err := s.Join(t.Context(), store.Owner{}, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := s.Acquire(t.Context(), o.ID, store.Key{Kind: "chat", Name: "one"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		result, over := make(chan []error, 1), make(chan struct{})
-		go func() {
-			result <- s.Save(t.Context(), []store.Batch{{Key: r.Key, Epoch: r.Epoch, Put: []store.Part{{Name: "state"}}}})
-		}()
-		synctest.Wait()
-		go func() {
-			s.Crash(storefault.Lost)
-			close(over)
-		}()
-		synctest.Wait()
-		select {
-		case <-over:
-			t.Fatal("Crash has returned while the store was at work")
-		default:
-		}
-		close(slow.goOn)
-		<-over
-		if errs := <-result; !errors.Is(errs[0], storefault.ErrCrashed) {
-			t.Errorf("Save: %v", errs)
-		}
-		if _, err := m.Load(t.Context(), r.Key); err != nil {
-			t.Errorf("what the store had got was lost: %v", err)
-		}
-	})
+// What the store has got takes its course, and Crash and Close wait for it.
+func TestCrashAndCloseWaitForTheStore(t *testing.T) {
+	for name, end := range map[string]struct {
+		call func(*storefault.Store)
+		want error
+	}{
+		"Crash": {func(s *storefault.Store) { s.Crash(storefault.Lost) }, storefault.ErrCrashed},
+		"Close": {func(s *storefault.Store) { _ = s.Close() }, nil},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			m := store.NewMemory()
+			slow := slowStore{Store: m.Open(), goOn: make(chan struct{})}
+			s := storefault.Wrap(slow)
+			o, err := s.Join(t.Context(), store.Owner{}, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := s.Acquire(t.Context(), o.ID, store.Key{Kind: "chat", Name: "one"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			result, over := make(chan []error, 1), make(chan struct{})
+			go func() {
+				result <- s.Save(t.Context(), []store.Batch{{Key: r.Key, Epoch: r.Epoch, Put: []store.Part{{Name: "state"}}}})
+			}()
+			synctest.Wait()
+			go func() {
+				end.call(s)
+				close(over)
+			}()
+			synctest.Wait()
+			select {
+			case <-over:
+				t.Errorf("%s has returned while the store was at work", name)
+			default:
+			}
+			close(slow.goOn)
+			<-over
+			if errs := <-result; !errors.Is(errs[0], end.want) {
+				t.Errorf("%s: Save returned %v, want %v", name, errs, end.want)
+			}
+			if _, err := m.Load(t.Context(), r.Key); err != nil {
+				t.Errorf("%s: what the store had got was lost: %v", name, err)
+			}
+		})
+	}
 }
 
 func TestCrashEndsNotify(t *testing.T) {

@@ -41,11 +41,11 @@ type Kind uint8
 // Kinds of faults.
 const (
 	Fail      Kind = iota // an error, and nothing is done
-	FailAfter             // an error, though it was done; a running Notify is a Fail
+	FailAfter             // an error, though it was done; of Notify as Fail
 	Slow                  // nothing but Delay and Jitter
 	Hold                  // it waits until the fault is released, then goes on
 	Hang                  // it waits until its context ends, and is not done
-	Late                  // an error, and it is done when the fault is released; a read, and Notify, is a Fail
+	Late                  // an error, and it is done when the fault is released; of reads and Notify as Fail
 	Tear                  // of a Save some batches are done, the others fail; other calls are not hit
 	TearBlind             // as Tear, but all fail
 )
@@ -191,8 +191,13 @@ type plan struct {
 	end   *Injection // nil: it is carried out
 }
 
-// plan matches a call against all faults, with mu held.
+// plan matches a call against all faults, with mu held. After Close there are none: the store says itself that it is closed.
 func (s *Store) plan(op Op, rooms []store.Key) (p plan) {
+	select {
+	case <-s.closed:
+		return p
+	default:
+	}
 	for _, i := range s.faults {
 		if !i.hit(op, rooms) {
 			continue

@@ -278,8 +278,10 @@ func (s *Store) Notify(ctx context.Context, f func()) error {
 			}
 		})
 	}
-	if cause := context.Cause(cut); cause != nil {
-		err = cause // that of ctx, or why it was cut
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	} else if cause := context.Cause(cut); cause != nil {
+		err = cause
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
