@@ -164,6 +164,16 @@ func (g *Gateway) each(f func(*connection)) {
 	}
 }
 
+// CloseRoom closes every connection of a room with a code and a reason, after what is queued for it. It looks at all
+// connections of the gateway: it is for a room that does not know its own any more.
+func (g *Gateway) CloseRoom(kind, room string, code uint16, reason string) {
+	g.each(func(c *connection) {
+		if c.info.Room == room && c.info.Kind == kind {
+			c.close(code, reason, keepQueue)
+		}
+	})
+}
+
 // Drain refuses all further handshakes with 503. Connections go on.
 func (g *Gateway) Drain() {
 	g.mu.Lock()

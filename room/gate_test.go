@@ -263,6 +263,39 @@ func TestFenced(t *testing.T) {
 	})
 }
 
+// A room that another server has taken while it slept here finds out when it is to wake.
+func TestTakenWhileAsleep(t *testing.T) {
+	withFaults(t, quiet(), newDesk(nil), func(t *testing.T, s *roomtest.Server, st *storefault.Store) {
+		ada, bob := s.Connect("desk/1?name=Ada"), s.Connect("desk/1?name=Bob")
+		other := s.Connect("desk/2?name=Eve")
+		add1(ada, "a")
+		s.Sleep("desk/1")
+		changes, stop := bob.Changes()
+		defer stop()
+		lapse := st.Inject(storefault.Fault{On: storefault.Renew})
+		s.Advance(4 * time.Second)
+		thief, err := st.Join(t.Context(), store.Owner{Addr: "thief"}, time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := st.Acquire(t.Context(), thief.ID, store.Key{Kind: "desk", Name: "1"}); err != nil {
+			t.Fatal(err)
+		}
+		lapse.Release()
+		s.Advance(2 * time.Second)
+		if _, err := callRoom(ada, readDesk, contract.None{}); err == nil {
+			t.Error("the thief's room was read")
+		}
+		s.Settle()
+		if c := lastChange(changes); c.Code != 4504 {
+			t.Errorf("bob: %+v", c)
+		}
+		if other.Status() != client.Open {
+			t.Error("a connection of another room was closed")
+		}
+	})
+}
+
 // A lease that has ended and was renewed before anybody took the rooms: they go on.
 func TestLeaseThatComesBack(t *testing.T) {
 	withFaults(t, quiet(), newDesk(nil), func(t *testing.T, s *roomtest.Server, st *storefault.Store) {

@@ -161,7 +161,7 @@ func (r *room) abandon() {
 // detach takes the news that a session's socket has closed.
 func (r *room) detach(m *actors.Detach) {
 	if r.asleep {
-		if err := r.open(nil); err != nil { // it must not be lost
+		if err := r.open(nil); err != nil && r.asleep { // it must not be lost
 			self, system := r.self, r.server.system
 			time.AfterFunc(time.Second, func() { system.Send(self, m) })
 			return

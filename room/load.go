@@ -42,6 +42,9 @@ func (r *room) hold(ask *actors.Ask) error {
 			r.keep.epoch, r.keep.term, r.keep.number = kept.Epoch, term, 0
 			return nil
 		case errors.As(err, &held):
+			if r.asleep {
+				r.taken()
+			}
 			return r.heldBy(held.Owner)
 		case errors.Is(err, errShuttingDown):
 			return err
@@ -53,6 +56,16 @@ func (r *room) hold(ask *actors.Ask) error {
 			return contract.Errorf(contract.Unavailable, "the store of room %s does not answer; try again", r.id).WithRetryAfter(time.Second)
 		}
 	}
+}
+
+// taken ends a room that another server took while it slept here.
+func (r *room) taken() {
+	r.server.hooks.saveFailed(SaveFailedEvent{ID: r.id, Err: store.ErrFenced, Fenced: true})
+	r.asleep, r.keep = false, keeper{}
+	r.ref.asleep.Store(false)
+	r.ref.sessions.Store(0)
+	r.wakeTimer.stop()
+	r.server.gateway.CloseRoom(r.id.Kind, r.id.Name, takenClose.Code, takenClose.Reason)
 }
 
 // heldBy is the error for a room that another server runs.

@@ -214,8 +214,11 @@ func (r *room) fenced() {
 	r.server.hooks.saveFailed(SaveFailedEvent{ID: r.id, Err: store.ErrFenced, Fenced: true})
 	r.releases.drop(r)
 	r.keep.epoch, r.keep.flying = 0, nil
-	r.stop(&actors.Close{Code: conn.CloseUnavailable, Reason: "another server has the room now; connect again"})
+	r.stop(takenClose)
 }
+
+// takenClose is what the clients of a room are told that another server has taken.
+var takenClose = &actors.Close{Code: conn.CloseUnavailable, Reason: "another server has the room now; connect again"}
 
 // stop ends an activation without any turn, and without saving.
 func (r *room) stop(why *actors.Close) {
