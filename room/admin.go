@@ -44,6 +44,7 @@ type SessionInfo struct {
 	Addr       netip.Addr  // the client's, invalid for transports without IP addresses
 	Wire       wire.Format // what its connection speaks
 	AttachedAt time.Time   // when it entered the room
+	Away       time.Time   // since when it has had no connection; zero: it has one
 }
 
 // Rooms lists running rooms of a kind by name, at most limit (1 to 1,000; 0 means 100) of those whose names come after
@@ -104,7 +105,7 @@ func (to *Ref) Sessions(ctx context.Context) ([]SessionInfo, error) {
 	var list []SessionInfo
 	err := to.visit(ctx, func(r *room) error {
 		for _, s := range r.members {
-			list = append(list, SessionInfo{ID: s.id, Addr: s.addr, Wire: s.format, AttachedAt: s.attachedAt})
+			list = append(list, SessionInfo{ID: s.id, Addr: s.addr, Wire: s.format, AttachedAt: s.attachedAt, Away: s.away})
 		}
 		return nil
 	})

@@ -63,8 +63,8 @@ type Definition[State, Data any] struct {
 	// later, see there.
 	OnAlarm func(ctx context.Context, t *Turn[State, Data], alarm Alarm) error
 
-	// OnTick runs every TickEvery while a session is connected (always, with TickAlways; such a room never ends by
-	// itself). The rate is fixed: a late tick does not shift the next one, and ticks that were missed are skipped,
+	// OnTick runs every TickEvery while a session is connected (always, with TickAlways; such a room never sleeps, and is
+	// woken after a restart). The rate is fixed: a late tick does not shift the next one, and ticks that were missed are skipped,
 	// never made up for. t.Session is nil.
 	OnTick     func(ctx context.Context, t *Turn[State, Data]) error
 	TickEvery  time.Duration // required with OnTick; at least 1 ms

@@ -34,7 +34,6 @@ type keeper struct {
 	blank   [32]byte          // of the state as New made it
 	created time.Time         // when New made it
 	pushes  uint64            // how many the room has ever sent
-	linger  time.Duration
 
 	gate   uint64 // the first turn of what was captured and is not under way that must be durable; zero: none
 	since  time.Time
@@ -331,12 +330,9 @@ func (r *room) fly() {
 func (r *room) batch(then store.Then) store.Batch {
 	k := &r.keep
 	k.number++
-	b := store.Batch{Key: store.Key(r.id), Epoch: k.epoch, Number: k.number, Then: then, Wake: r.wakeAt(), Linger: -1}
-	if len(r.members) > 0 {
-		b.Linger = 0
-		if r.kind.resumeFor > 0 {
-			b.Linger = r.kind.resumeFor
-		}
+	b := store.Batch{Key: store.Key(r.id), Epoch: k.epoch, Number: k.number, Then: then, Wake: r.wakeAt(), Linger: r.linger()}
+	if r.kind.tickAlways {
+		b.Wake = time.Now()
 	}
 	if then == store.Remove {
 		return b
@@ -363,6 +359,21 @@ func (r *room) batch(then store.Then) store.Batch {
 	}
 	k.parts = nil
 	return b
+}
+
+// linger is how long after the death of this server the room wants to be woken, for those who were in it to leave; negative:
+// not at all.
+func (r *room) linger() time.Duration {
+	d := time.Duration(-1)
+	for _, s := range r.members {
+		if d = max(d, 0); s.key != nil && s.away.IsZero() {
+			return max(d, r.kind.resumeFor)
+		}
+	}
+	if r.kind.tickAlways {
+		d = 0
+	}
+	return d
 }
 
 // again has everything saved anew: of a batch that was given up nobody knows whether it was carried out.

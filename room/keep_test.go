@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -374,4 +375,30 @@ func TestStateThatIsTooLarge(t *testing.T) {
 		}
 		equal(t, "words", add1(ada, "b").Words, []string{"a", "b"})
 	}, newDesk(nil))
+}
+
+// A room that always ticks goes on by itself after a restart and after a crash.
+func TestTickAlwaysOverARestart(t *testing.T) {
+	var ticks atomic.Int64
+	def := newDesk(func(def *room.Definition[deskState, deskUser]) {
+		def.TickEvery, def.TickAlways, def.Save = time.Second, true, room.Every(time.Second)
+		def.OnTick = func(_ context.Context, t *deskTurn) error {
+			ticks.Add(1)
+			t.State.Words = []string{"tick"}
+			return nil
+		}
+	})
+	roomtest.RunOptions(t, quiet(), func(s *roomtest.Server) {
+		s.Connect("desk/1?name=Ada").Close()
+		s.Advance(10 * time.Second)
+		for what, again := range map[string]func(){"a restart": s.Restart, "a crash": s.Crash} {
+			again()
+			s.Advance(5 * time.Second)
+			before := ticks.Load()
+			s.Advance(10 * time.Second)
+			if n := ticks.Load() - before; n < 9 || n > 11 {
+				t.Errorf("%d ticks in 10 s after %s", n, what)
+			}
+		}
+	}, def)
 }

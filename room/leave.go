@@ -122,7 +122,7 @@ func (r *room) finish(e *ending) {
 		r.keep.put(partRoom, r.roomPart())
 	}
 	if err == nil {
-		err = r.saveLast(then)
+		err = r.saveLast(then, e.shutdown)
 	}
 	if !r.active { // it was fenced
 		return
@@ -137,10 +137,14 @@ func (r *room) finish(e *ending) {
 
 var errFailed = errors.New("room: it failed repeatedly")
 
-// saveLast saves before the end, for as long as that may take: until Shutdown is cut short, or the store is given up.
-func (r *room) saveLast(then store.Then) error {
-	ctx, cancel := context.WithTimeout(r.server.saving, storeTimeout)
-	defer cancel()
+// saveLast saves before the end. A Shutdown takes as long over that as it may.
+func (r *room) saveLast(then store.Then, shutdown bool) error {
+	ctx := r.server.saving
+	if !shutdown {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, storeTimeout)
+		defer cancel()
+	}
 	err := r.saveBy(ctx, then)
 	if err != nil && r.active {
 		r.server.unsaved.Add(1)
