@@ -263,10 +263,10 @@ func (d *Definition[State, Data]) erase() (*kind, error) {
 		return rec.session(), err
 	}
 	k.restoreData = func(s *session) error {
-		var rec sessionRecord[Data]
-		err := decodeSnapshot(k.encoding, s.saved, &rec)
+		var data Data
+		err := decodeSnapshot(k.encoding, s.saved, &data)
 		if err == nil {
-			s.public.(*Session[Data]).Data = rec.Data
+			s.public.(*Session[Data]).Data = data
 		}
 		return err
 	}

@@ -3,6 +3,7 @@ package room
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/gosocka/socka/actors"
@@ -108,16 +109,26 @@ func (r *room) captureState() (changed bool, err error) {
 func (r *room) captureRest() (changed bool, err error) {
 	k := &r.keep
 	var problems []error
+	var failed []*session
 	for _, s := range r.takeTouched() {
-		now, err := r.kind.encodeSession(s)
-		if err != nil {
-			problems = append(problems, err)
+		now, err := r.kind.encodeData(s.public)
+		if err == nil && !s.anew && s.saved != nil && bytes.Equal(now, s.saved) {
 			continue
 		}
-		if s.saved == nil || !bytes.Equal(now, s.saved) {
-			s.saved, s.stored = now, true
-			k.put(partSession+s.id, r.frame(contentSession, now))
+		var record []byte
+		if err == nil {
+			record, err = r.kind.encodeSession(s)
 		}
+		if err != nil {
+			problems = append(problems, fmt.Errorf("room: the data of session %s: %w", s.id, err))
+			failed = append(failed, s)
+			continue
+		}
+		s.saved, s.stored, s.anew = now, true, false
+		k.put(partSession+s.id, r.frame(contentSession, record))
+	}
+	for _, s := range failed {
+		r.touch(s)
 	}
 	if r.alarms.touched {
 		r.alarms.touched = false
@@ -140,6 +151,12 @@ func (r *room) touch(s *session) {
 		r.touched = append(r.touched, s)
 		s.touched = len(r.touched)
 	}
+}
+
+// touchAnew notes that a session's record has changed, whatever its data.
+func (r *room) touchAnew(s *session) {
+	s.anew = true
+	r.touch(s)
 }
 
 // untouch takes a session off the list.
@@ -384,8 +401,7 @@ func (r *room) again() {
 	}
 	k.whole = false
 	for _, s := range r.members {
-		s.saved = nil
-		r.touch(s)
+		r.touchAnew(s)
 	}
 	r.alarms.touched = true
 	for _, name := range k.deleted {

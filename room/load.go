@@ -259,12 +259,12 @@ func (r *room) decode() (err error) {
 		if err != nil {
 			return fmt.Errorf("room: part %q: %w: %w", name, snapshot.ErrCorrupt, err)
 		}
-		if int(h.Version) == r.kind.version && h.Encoding == r.kind.encoding {
-			s.saved = body
-		} else {
-			r.touch(s)
+		if s.saved, err = r.kind.encodeData(s.public); err != nil {
+			return err
 		}
-		s.stored = true
+		if s.stored = true; int(h.Version) != r.kind.version || h.Encoding != r.kind.encoding {
+			r.touchAnew(s)
+		}
 		members = append(members, s)
 	}
 	slices.SortFunc(members, func(a, b *session) int { return cmp.Compare(a.order, b.order) })
@@ -385,7 +385,7 @@ func (r *room) meet(before []*session) {
 			}
 		}
 		r.sessions[s.link] = s
-		r.touch(s)
+		r.touchAnew(s)
 		old.dropped = true
 		if w := s.async; w != nil {
 			if _, runs := r.works[w]; !runs { // the panic was in its end

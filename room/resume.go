@@ -75,7 +75,7 @@ func (r *room) resume(m *actors.Attach, in *entrant) bool {
 		return false
 	case !bytes.Equal(s.principal, in.principal): // somebody else now has what keeps the key, a browser's tab perhaps
 		s.key = nil
-		r.touch(s)
+		r.touchAnew(s)
 		if !s.away.IsZero() {
 			r.leave(s)
 		}
@@ -131,7 +131,7 @@ func (r *room) returned(s *session, m *actors.Attach, in *entrant) {
 	s.link, s.recipient, s.format, s.addr = m.Session, recipient{m.From, r.server.system.Holder(m.From)}, m.Format, m.Addr
 	s.away, s.lost = time.Time{}, false
 	r.sessions[s.link] = s
-	r.touch(s)
+	r.touchAnew(s)
 	var failed error
 	if r.kind.onResume != nil {
 		t := &turn{room: r, name: "OnResume", session: s, format: s.format}
@@ -159,7 +159,7 @@ func (r *room) returned(s *session, m *actors.Attach, in *entrant) {
 // goAway keeps a session whose connection is gone, for ResumeFor. No turn runs.
 func (r *room) goAway(s *session) {
 	s.lost, s.away = true, time.Now()
-	r.touch(s)
+	r.touchAnew(s)
 	r.commit()
 	r.setWake()
 	if r.connected() == 0 && !r.kind.tickAlways {

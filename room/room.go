@@ -249,7 +249,7 @@ func (r *room) admitSession(s *session, refuse func(error)) {
 	}
 	r.sessions[s.link] = s
 	r.setMembers(append(r.members[:len(r.members):len(r.members)], s))
-	r.touch(s)
+	r.touchAnew(s)
 	if r.kind.onAttach != nil {
 		var failed error
 		t := &turn{room: r, name: "OnAttach", session: s, format: s.format}

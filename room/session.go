@@ -44,7 +44,8 @@ type session struct {
 	key       []byte    // hash of its resume key; nil: it has none
 	principal []byte    // hash of whose it is, if it has a key
 	away      time.Time // since when it has had no connection, while it may come back
-	saved     []byte    // its record, as captured last; nil: never
+	saved     []byte    // its data, as captured last; nil: never
+	anew      bool      // what else its record has may have changed since
 	stored    bool      // the store may have a record
 	touched   int       // its place among those that may have changed, from 1; 0: it is not
 	exposed   bool      // shown to an audience's code
