@@ -87,16 +87,16 @@ func (k *keeper) unsaved() bool {
 // captureState encodes the state, and says whether it is another one than the store has or will have.
 func (r *room) captureState() (changed bool, err error) {
 	k := &r.keep
-	now, err := r.kind.encodeState(r.state)
+	last := k.state
+	if k.next != nil {
+		last = k.next
+	}
+	now, err := r.kind.encodeState(r.state, len(last)+len(last)/16+64)
 	if err != nil {
 		return false, err
 	}
 	if most := r.server.opts.MaxStateBytes; most > 0 && len(now) > most {
 		return false, contract.Errorf(contract.ResourceExhausted, "the state of room %s has grown to %d bytes; Options.MaxStateBytes is %d", r.id, len(now), most)
-	}
-	last := k.state
-	if k.next != nil {
-		last = k.next
 	}
 	if bytes.Equal(now, last) && (k.whole || k.next != nil || len(r.members) == 0 && len(r.alarms.list) == 0) {
 		return false, nil
@@ -111,7 +111,7 @@ func (r *room) captureRest() (changed bool, err error) {
 	var problems []error
 	var failed []*session
 	for _, s := range r.takeTouched() {
-		now, err := r.kind.encodeData(s.public)
+		now, err := r.kind.encodeData(s.public, len(s.saved)+16)
 		if err == nil && !s.anew && s.saved != nil && bytes.Equal(now, s.saved) {
 			continue
 		}

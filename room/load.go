@@ -174,7 +174,7 @@ func (r *room) make(ask *actors.Ask) error {
 		if r.state, err = r.kind.newState(ctx, r.id); err != nil {
 			return err
 		}
-		k.state, err = r.kind.encodeState(r.state)
+		k.state, err = r.kind.encodeState(r.state, 0)
 		return err
 	})
 	ctx.end()
@@ -222,7 +222,7 @@ func (r *room) decode() (err error) {
 	k.state = data
 	if int(h.Version) != r.kind.version || h.Encoding != r.kind.encoding { // it is written anew when it is saved next
 		k.whole = false
-		if k.state, err = r.kind.encodeState(r.state); err != nil {
+		if k.state, err = r.kind.encodeState(r.state, 0); err != nil {
 			return err
 		}
 	}
@@ -259,7 +259,7 @@ func (r *room) decode() (err error) {
 		if err != nil {
 			return fmt.Errorf("room: part %q: %w: %w", name, snapshot.ErrCorrupt, err)
 		}
-		if s.saved, err = r.kind.encodeData(s.public); err != nil {
+		if s.saved, err = r.kind.encodeData(s.public, 0); err != nil {
 			return err
 		}
 		if s.stored = true; int(h.Version) != r.kind.version || h.Encoding != r.kind.encoding {

@@ -83,7 +83,7 @@ func (r *room) idle() {
 
 // unchanged says whether the state still equals what New made.
 func (r *room) unchanged() bool {
-	now, err := r.kind.encodeState(r.state)
+	now, err := r.kind.encodeState(r.state, len(r.keep.state)+64)
 	return err == nil && sha256.Sum256(now) == r.keep.blank
 }
 
