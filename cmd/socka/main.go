@@ -16,6 +16,7 @@ const usage = `socka is the tool for servers of Socka for Go.
 Usage: socka COMMAND [arguments]
 
   bench    put load on a server and measure it
+  store    look into a store of rooms, copy rooms from one to another
   help     this text
 
 Examples:
@@ -23,6 +24,8 @@ Examples:
   socka bench server                                       serve a room to measure
   socka bench calls ws://localhost:3451/bench/load         measure calls in it
   socka bench broadcast -h                                 every flag of a scenario
+  socka store list sqlite:rooms.db                         the rooms in a store
+  socka store export -o rooms.jsonl sqlite:rooms.db        write them to a file
 
 socka COMMAND -h explains a command.
 `
@@ -40,6 +43,7 @@ type command func(ctx context.Context, args []string, stdout, stderr io.Writer) 
 
 var commands = map[string]command{
 	"bench": runBench,
+	"store": runStore,
 }
 
 // errInterrupted is the end by a signal of a command that did what it could.

@@ -13,7 +13,7 @@ import (
 const quietTime = 5 * time.Second
 
 // progress is one line that is written over and over on a terminal, and a line every few seconds elsewhere. A nil
-// progress has nothing to clear.
+// progress tells nothing.
 type progress struct {
 	mu       sync.Mutex
 	w        io.Writer
@@ -24,14 +24,24 @@ type progress struct {
 
 func newProgress(w io.Writer) *progress {
 	p := &progress{w: w, last: time.Now()}
-	if f, ok := w.(*os.File); ok {
-		info, err := f.Stat()
-		p.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
-	}
+	p.terminal = isTerminal(w)
 	return p
 }
 
+// isTerminal says whether somebody reads or types there.
+func isTerminal(f any) bool {
+	file, ok := f.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
 func (p *progress) tell(line string) {
+	if p == nil {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.terminal {
