@@ -60,6 +60,9 @@ func (r *room) stall(msg any) bool {
 	case *workDone:
 		r.deferred = append(r.deferred, m)
 	case *visit:
+		if m.now {
+			return false
+		}
 		if len(r.deferred) >= maxDeferred {
 			r.server.rooms.arrived(r.ref)
 			m.Undelivered(r.server.system)
@@ -81,7 +84,7 @@ func (r *room) stall(msg any) bool {
 }
 
 func (r *room) unavailable() error {
-	return contract.Errorf(contract.Unavailable, "room %s cannot save at the moment; the call did not run, try again", r.id).WithRetryAfter(time.Second)
+	return contract.Errorf(contract.Unavailable, "room %s cannot save at the moment; try again", r.id).WithRetryAfter(time.Second)
 }
 
 // refuseNow sends a refusal behind the answers to the same connection that are held, and at once if there are none.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -398,4 +399,51 @@ func TestAcknowledgedOverFaults(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A server whose store is away shuts down when its time is up, and says what could not be saved. Who is in is told.
+func TestShutdownWithoutAStore(t *testing.T) {
+	withFaults(t, quiet(), newDesk(nil), func(t *testing.T, s *roomtest.Server, st *storefault.Store) {
+		ada, bob := s.Connect("desk/1?name=Ada"), s.Connect("desk/2?name=Bob")
+		add1(ada, "a")
+		add1(bob, "b")
+		s.Sleep("desk/2")
+		changes, stop := ada.Changes()
+		defer stop()
+		st.Inject(storefault.Fault{})
+		call := callLater(ada, addWord, word{"c"})
+		s.Advance(time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
+		defer cancel()
+		err := s.Shutdown(ctx)
+		if err == nil || !strings.Contains(err.Error(), "2 rooms could not be saved") {
+			t.Errorf("Shutdown: %v", err)
+		}
+		if _, err := call(); contract.CodeOf(err) != contract.OutcomeUnknown {
+			t.Errorf("the call: %v", err)
+		}
+		if c := lastChange(changes); c.To != client.Closed {
+			t.Errorf("ada: %+v", c)
+		}
+	})
+}
+
+// A session whose socket closed while its room slept is listed in its OnDetach, and sent to without harm.
+func TestDetachWakesTheRoom(t *testing.T) {
+	def := newDesk(func(def *room.Definition[deskState, deskUser]) {
+		def.OnDetach = func(_ context.Context, t *deskTurn) error {
+			room.Broadcast(t, wordSaid, word{t.Session.Data.Name + " leaves"})
+			room.Emit(t, t.Session, wordSaid, word{"bye"})
+			return nil
+		}
+	})
+	roomtest.RunOptions(t, quiet(), func(s *roomtest.Server) {
+		ada, bob := s.Connect("desk/1?name=Ada"), s.Connect("desk/1?name=Bob")
+		s.Sleep("desk/1")
+		bob.Close()
+		if got := roomtest.Expect(ada, wordSaid); got.Text != "Bob leaves" {
+			t.Errorf("got %q", got.Text)
+		}
+		equal(t, "here", look1(ada).Here, []string{"Ada"})
+	}, def)
 }

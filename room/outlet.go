@@ -39,6 +39,9 @@ const (
 
 // send gives a connection a message that may be held.
 func (r *room) send(to recipient, msg any) {
+	if to.pid == nil { // its connection was gone when the room woke; the Detach is on its way
+		return
+	}
 	if to.holder == nil {
 		r.server.system.Send(to.pid, msg)
 		return

@@ -185,6 +185,7 @@ type visit struct {
 	actors.Message
 	run  func(r *room)
 	lost func() // the room failed before; nil if nobody waits
+	now  bool   // also while no turn may start
 }
 
 // Undelivered implements actors.Undeliverable.

@@ -355,7 +355,7 @@ func (s *Server) enter(k *kind, r *http.Request, id ID, addr netip.Addr, in *ent
 	if err != nil {
 		return nil, err
 	}
-	exists := e.active.Load()
+	exists := e.active.Load() && s.saver.trouble() == nil // else the room says whether it lets anybody in
 	if !exists {
 		exists, err = s.prepare(r.Context(), id)
 	}
@@ -388,8 +388,12 @@ func (s *Server) prepare(ctx context.Context, id ID) (exists bool, err error) {
 	s.system.Send(e.pid, &visit{
 		run: func(r *room) {
 			exists, err := r.exists(nil)
+			if r.active && r.stalled() {
+				err = r.unavailable()
+			}
 			done <- answer{exists, err}
 		},
+		now:  true,
 		lost: func() { done <- answer{err: contract.Errorf(contract.Unavailable, "room %s failed; try again", id)} },
 	})
 	select {

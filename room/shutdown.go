@@ -48,18 +48,17 @@ func (s *Server) stop(ctx context.Context) error {
 	s.gateway.Drain()
 	s.waker.close()
 	for _, e := range s.rooms.close() {
-		s.system.Send(e.pid, &visit{run: (*room).shutDown})
+		s.system.Send(e.pid, &visit{run: (*room).shutDown, now: true})
 	}
 	// patient is ctx and then some.
 	patient, enough := context.WithCancel(context.WithoutCancel(ctx))
 	defer enough()
 	impatient := context.AfterFunc(ctx, func() {
 		s.cut()
+		time.AfterFunc(grace/2, s.stopSaving)
 		time.AfterFunc(grace, enough)
 	})
 	defer s.stopSaving()
-	given := context.AfterFunc(patient, s.stopSaving) // a room that cannot save waits no longer than everything else
-	defer given()
 	ends := func(done <-chan struct{}) bool {
 		select {
 		case <-done:
