@@ -29,6 +29,18 @@ func open(t testing.TB, url string, options *postgres.Options) *postgres.Store {
 	return s
 }
 
+// eventually waits until something is so, which depends on another process.
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for late := time.After(time.Minute); !is(); {
+		select {
+		case <-late:
+			t.Fatalf("waited for a minute in vain: %s", what)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
 func micros(d time.Duration) string { return strconv.FormatInt(d.Microseconds(), 10) }
 
 // Every test has a schema of its own, which is cheaper than a database.

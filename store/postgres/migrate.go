@@ -103,7 +103,10 @@ func upgrade(ctx context.Context, tx pgx.Tx, schema string, todo []string) (vers
 func schemaVersion(ctx context.Context, conn *pgx.Conn, schema string, newest int) (version int, err error) {
 	quoted := pgx.Identifier{schema}.Sanitize()
 	var there bool
-	err = conn.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", quoted+".versions").Scan(&there)
+	// Not to_regclass: that may say what it said before others made it.
+	err = conn.QueryRow(ctx, `SELECT EXISTS (
+		SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = 'versions'
+	)`, schema).Scan(&there)
 	if err == nil && there {
 		err = conn.QueryRow(ctx, "SELECT coalesce(max(version), 0) FROM "+quoted+".versions").Scan(&version)
 	}

@@ -21,6 +21,7 @@ type Store struct {
 	pool    *pgxpool.Pool // of all calls
 	leases  *pgxpool.Pool // of calls that concern owners: one connection, which no save keeps waiting
 	sql     statements
+	limits  limits
 	teller  *teller
 	asked   asked
 
@@ -56,7 +57,7 @@ func Open(ctx context.Context, url string, options *Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{options: o, schema: pgx.Identifier{o.Schema}.Sanitize(), down: make(chan struct{})}
+	s := &Store{options: o, schema: pgx.Identifier{o.Schema}.Sanitize(), limits: defaultLimits, down: make(chan struct{})}
 	s.sql = newStatements(s.schema)
 	s.teller = &teller{store: s, soonest: never, kick: make(chan struct{}, 1)}
 	s.asked.next = never

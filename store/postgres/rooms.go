@@ -18,26 +18,26 @@ const (
 FROM @schema@.acquire($1, $2, $3) a`
 
 	// A room, its parts and its records, as one statement sees them: at one moment. Rows of different sorts are told apart by
-	// the first column.
+	// the first column. Subqueries with OFFSET 0 are looked up for the room, not joined.
 	loadSQL = `
-WITH room AS MATERIALIZED (
-	SELECT r.*, o.id AS owner_id FROM @schema@.rooms r LEFT JOIN @schema@.owners o ON o.n = r.owner AND NOT o.gone
-	WHERE r.kind = $1 AND r.name = $2
-)
-SELECT 0 AS sort, owner_id AS name, state AS data, NULL::bigint AS seq, epoch, wake, linger, updated FROM room
+WITH room AS MATERIALIZED (SELECT * FROM @schema@.rooms WHERE kind = $1 AND name = $2)
+SELECT 0 AS sort, (SELECT o.id FROM @schema@.owners o WHERE o.n = owner AND NOT o.gone) AS name, state AS data, NULL::bigint AS seq,
+	epoch, wake, linger, updated FROM room
 UNION ALL
-SELECT 1, p.part, p.data, NULL, NULL, NULL, NULL, NULL FROM room JOIN @schema@.parts p ON p.room = room.id
+SELECT 1, p.part, p.data, NULL, NULL, NULL, NULL, NULL FROM room
+CROSS JOIN LATERAL (SELECT part, data FROM @schema@.parts WHERE room = room.id OFFSET 0) p
 UNION ALL
-(SELECT 2, l.log, l.data, l.seq, NULL, NULL, NULL, NULL FROM room JOIN @schema@.logs l ON l.room = room.id ORDER BY l.log, l.seq)`
+SELECT 2, l.log, l.data, l.seq, NULL, NULL, NULL, NULL FROM room
+CROSS JOIN LATERAL (SELECT log, data, seq FROM @schema@.logs WHERE room = room.id ORDER BY log, seq OFFSET 0) l`
 
 	// $1 and $2 are the key to go on after, $3 is the limit, and $4 of the second the kind.
 	listAllSQL  = listSQL + ` ORDER BY r.kind, r.name LIMIT $3`
 	listKindSQL = listSQL + ` AND r.kind = $4 ORDER BY r.kind, r.name LIMIT $3`
 
 	listSQL = `
-SELECT r.kind, r.name, r.epoch, o.id, r.wake, r.updated, coalesce(octet_length(r.state), 0) + p.bytes + l.bytes
+SELECT r.kind, r.name, r.epoch, (SELECT o.id FROM @schema@.owners o WHERE o.n = r.owner AND NOT o.gone), r.wake, r.updated,
+	coalesce(octet_length(r.state), 0) + p.bytes + l.bytes
 FROM @schema@.rooms r
-LEFT JOIN @schema@.owners o ON o.n = r.owner AND NOT o.gone
 CROSS JOIN LATERAL (SELECT count(*) AS n, coalesce(sum(octet_length(data)), 0)::bigint AS bytes FROM @schema@.parts WHERE room = r.id) p
 CROSS JOIN LATERAL (SELECT count(*) AS n, coalesce(sum(octet_length(data)), 0)::bigint AS bytes FROM @schema@.logs WHERE room = r.id) l
 WHERE (r.kind, r.name) > ($1::bytea, $2::bytea) AND (r.state IS NOT NULL OR p.n > 0 OR l.n > 0)`

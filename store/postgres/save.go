@@ -11,12 +11,11 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-const (
-	// maxTogether bounds the bytes of one statement: what is more goes as several, one after the other.
-	maxTogether = 64 << 20
-	// maxBatch bounds the bytes of one batch. Postgres takes no message above 1 GiB, and holds it several times over.
-	maxBatch = 256 << 20
-)
+// limits bound the bytes of a statement, what is more goes as several, one after the other; and those of one batch, since
+// Postgres takes no message above 1 GiB, and holds it several times over.
+type limits struct{ statement, batch int }
+
+var defaultLimits = limits{statement: 64 << 20, batch: 256 << 20}
 
 const saveSQL = `SELECT failed, failed_epochs, failed_numbers, soonest
 FROM @schema@.save($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`
@@ -37,7 +36,7 @@ func (s *Store) Save(ctx context.Context, batches []store.Batch) []error {
 	defer end()
 	order := make([]int, 0, len(batches))
 	for i := range batches {
-		if errs[i] = check(&batches[i]); errs[i] == nil {
+		if errs[i] = s.limits.check(&batches[i]); errs[i] == nil {
 			order = append(order, i)
 		}
 	}
@@ -57,7 +56,7 @@ func (s *Store) Save(ctx context.Context, batches []store.Batch) []error {
 			errs[i] = errTwice
 			continue
 		}
-		if size := sizeOf(b); c.bytes > 0 && c.bytes+size > maxTogether {
+		if size := sizeOf(b); c.bytes > 0 && c.bytes+size > s.limits.statement {
 			s.flush(ctx, c, batches, errs)
 		}
 		c.add(b, i)
@@ -66,12 +65,12 @@ func (s *Store) Save(ctx context.Context, batches []store.Batch) []error {
 	return errs
 }
 
-func check(b *store.Batch) error {
+func (l limits) check(b *store.Batch) error {
 	if err := store.CheckBatch(b); err != nil {
 		return err
 	}
-	if size := sizeOf(b); size > maxBatch {
-		return fmt.Errorf("store/postgres: batch for room %q has %d bytes, at most %d are taken: split what the room keeps into parts, and save few of them at a time", b.Key.String(), size, maxBatch)
+	if size := sizeOf(b); size > l.batch {
+		return fmt.Errorf("store/postgres: batch for room %q has %d bytes, at most %d are taken: split what the room keeps into parts, and save few of them at a time", b.Key.String(), size, l.batch)
 	}
 	return nil
 }

@@ -155,10 +155,13 @@ END $$;
 -- What makes it right:
 --   - The update of rooms checks and locks. All that follows concerns only rooms that it has locked, and sees what was
 --     committed before, since each statement has its own snapshot. That takes READ COMMITTED, which the caller sees to.
---   - Two calls that have rooms in common lock them in the same order, that of their keys, so they cannot deadlock. The
---     caller has sorted the batches, and has switched off all kinds of join but nested loops and all ways to read a whole
---     table but indexes: so the update either looks up one batch after the other, or reads the rooms by the only index that
---     has them all, which is in that order too.
+--   - Two calls that have rooms in common lock them in the same order, that of their keys, so they cannot deadlock: the caller
+--     has sorted the batches, and the update looks them up one after the other.
+--
+-- Why it looks them up, whatever the planner believes: x = ANY (ARRAY[y]) is an equality by which an index can be searched, but
+-- no join can be merged or hashed. So all there is are nested loops over the index, or over the whole table, and sessions of
+-- this package have switched off the latter. Written as x = y, a plan made while there were few rooms would read all of them
+-- in the order of the index, and would be kept when there are a million.
 CREATE FUNCTION @schema@.save(
 	kinds bytea[], names bytea[], epochs bigint[], numbers bigint[], flags integer[], wakes bigint[], lingers bigint[], states bytea[],
 	delete_i integer[], delete_part bytea[],
@@ -168,6 +171,7 @@ CREATE FUNCTION @schema@.save(
 	OUT failed integer[], OUT failed_epochs bigint[], OUT failed_numbers bigint[], OUT soonest bigint
 ) LANGUAGE plpgsql AS $$
 DECLARE
+	now   bigint := @schema@.clock();
 	total integer := cardinality(kinds);
 	done  bigint[]; -- the batches that were carried out
 	found bigint[]; -- the ids of their rooms
@@ -181,10 +185,11 @@ BEGIN
 			wake = CASE WHEN b.flags & 4 <> 0 THEN r.wake ELSE nullif(b.wake, 9223372036854775807) END,
 			linger = CASE WHEN b.flags & 4 <> 0 THEN r.linger ELSE b.linger END,
 			state = CASE WHEN b.state IS NOT NULL THEN b.state WHEN b.flags & 8 <> 0 THEN NULL ELSE r.state END,
-			updated = @schema@.clock()
+			updated = now
 		FROM unnest(kinds, names, epochs, numbers, flags, wakes, lingers, states) WITH ORDINALITY
 			AS b (kind, name, epoch, number, flags, wake, linger, state, i)
-		WHERE r.kind = b.kind AND r.name = b.name AND r.epoch = b.epoch AND (b.number = 0 OR r.number <= b.number)
+		WHERE r.kind = ANY (ARRAY[b.kind]) AND r.name = ANY (ARRAY[b.name])
+			AND r.epoch = b.epoch AND (b.number = 0 OR r.number <= b.number)
 		RETURNING b.i, r.id, CASE WHEN r.owner = 0 THEN r.wake END AS wake, b.flags & 2 <> 0 AS remove
 	)
 	SELECT array_agg(i ORDER BY i), array_agg(id ORDER BY i), min(wake) FILTER (WHERE NOT remove), array_agg(id) FILTER (WHERE remove)
@@ -199,13 +204,13 @@ BEGIN
 		END LOOP;
 		SELECT array_agg(b.i), array_agg(r.epoch), array_agg(r.number) INTO failed, failed_epochs, failed_numbers
 		FROM unnest(kinds, names) WITH ORDINALITY AS b (kind, name, i)
-		LEFT JOIN @schema@.rooms r ON r.kind = b.kind AND r.name = b.name
+		LEFT JOIN @schema@.rooms r ON r.kind = ANY (ARRAY[b.kind]) AND r.name = ANY (ARRAY[b.name])
 		WHERE ids[b.i] IS NULL;
 	END IF;
 
 	IF cardinality(delete_i) > 0 THEN
 		DELETE FROM @schema@.parts p USING unnest(delete_i, delete_part) AS b (i, part)
-		WHERE p.room = ids[b.i] AND p.part = b.part;
+		WHERE p.room = ANY (ARRAY[ids[b.i]]) AND p.part = ANY (ARRAY[b.part]);
 	END IF;
 	IF cardinality(put_i) > 0 THEN
 		INSERT INTO @schema@.parts AS p (room, part, data)
@@ -214,7 +219,7 @@ BEGIN
 	END IF;
 	IF cardinality(trim_i) > 0 THEN
 		DELETE FROM @schema@.logs l USING unnest(trim_i, trim_log, trim_to) AS b (i, log, upto)
-		WHERE l.room = ids[b.i] AND l.log = b.log AND l.seq <= b.upto;
+		WHERE l.room = ANY (ARRAY[ids[b.i]]) AND l.log = ANY (ARRAY[b.log]) AND l.seq <= b.upto;
 	END IF;
 	IF cardinality(append_i) > 0 THEN
 		INSERT INTO @schema@.logs AS l (room, log, seq, data)
@@ -223,10 +228,11 @@ BEGIN
 		ON CONFLICT (room, log, seq) DO UPDATE SET data = excluded.data;
 	END IF;
 	IF gone IS NOT NULL THEN
-		DELETE FROM @schema@.parts p USING unnest(gone) AS g (id) WHERE p.room = g.id;
-		DELETE FROM @schema@.logs l USING unnest(gone) AS g (id) WHERE l.room = g.id;
+		DELETE FROM @schema@.parts p WHERE p.room = ANY (gone);
+		DELETE FROM @schema@.logs l WHERE l.room = ANY (gone);
 		DELETE FROM @schema@.rooms r USING unnest(kinds, names, epochs, flags) AS b (kind, name, epoch, flags)
-		WHERE r.kind = b.kind AND r.name = b.name AND r.epoch = b.epoch AND b.flags & 2 <> 0 AND r.id = ANY (gone);
+		WHERE r.kind = ANY (ARRAY[b.kind]) AND r.name = ANY (ARRAY[b.name])
+		AND r.epoch = b.epoch AND b.flags & 2 <> 0 AND r.id = ANY (gone);
 	END IF;
 END $$;
 
@@ -240,5 +246,7 @@ BEGIN
 		SELECT o.n FROM @schema@.owners o WHERE o.lapses < CASE WHEN o.gone THEN left_before ELSE lapsed_before END
 		ORDER BY o.n FOR UPDATE SKIP LOCKED
 	);
-	DELETE FROM @schema@.owners o WHERE o.n = ANY (old) AND NOT EXISTS (SELECT FROM @schema@.rooms r WHERE r.owner = o.n);
+	DELETE FROM @schema@.owners o WHERE o.n = ANY (old) AND NOT EXISTS (
+		SELECT FROM @schema@.rooms r WHERE r.owner = o.n AND r.owner <> 0 OFFSET 0 -- looked up for each, not joined
+	);
 END $$;

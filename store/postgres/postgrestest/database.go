@@ -52,7 +52,7 @@ func (s *Server) Exec(tb testing.TB, url, sql string) string {
 	if err != nil {
 		tb.Fatalf("postgrestest: %s: %v", sql, err)
 	}
-	if n := len(results); n > 0 && len(results[n-1].Rows) > 0 {
+	if n := len(results); n > 0 && len(results[n-1].Rows) > 0 && len(results[n-1].Rows[0]) > 0 {
 		return string(results[n-1].Rows[0][0])
 	}
 	return ""

@@ -130,12 +130,22 @@ func (s *Server) command(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Start runs a server that was stopped or killed, until it accepts connections.
+// Start runs a server that was stopped or killed, and returns when it accepts connections.
 func (s *Server) Start(tb testing.TB) {
 	tb.Helper()
 	if err := s.run(); err != nil {
 		tb.Fatal(err)
 	}
+}
+
+// StartStandby runs a server that was stopped as a standby, which takes no writes. It has no primary to follow, and remains
+// one.
+func (s *Server) StartStandby(tb testing.TB) {
+	tb.Helper()
+	if err := os.WriteFile(filepath.Join(s.data(), "standby.signal"), nil, 0o644); err != nil {
+		tb.Fatalf("postgrestest: %v", err)
+	}
+	s.Start(tb)
 }
 
 // run starts the server. After a kill the processes of the last run may take a moment to notice, and hold its shared memory:
@@ -191,7 +201,7 @@ func (s *Server) runOnce(ctx context.Context) error {
 
 // read takes what the server writes, until the last of its processes has ended.
 func (s *Server) read(from io.Reader, ready chan<- struct{}) {
-	const keep = 200
+	const keep = 5000
 	lines := bufio.NewScanner(from)
 	for lines.Scan() {
 		line := lines.Text()
@@ -201,7 +211,7 @@ func (s *Server) read(from io.Reader, ready chan<- struct{}) {
 			s.log = slices.Delete(s.log, 0, n-keep)
 		}
 		s.mu.Unlock()
-		if ready != nil && strings.Contains(line, "database system is ready to accept connections") {
+		if ready != nil && strings.Contains(line, "database system is ready to accept ") {
 			close(ready)
 			ready = nil
 		}
@@ -214,6 +224,13 @@ func (s *Server) Log() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return strings.Join(s.log, "\n")
+}
+
+// ClearLog forgets what the server has written so far.
+func (s *Server) ClearLog() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.log = nil
 }
 
 func (s *Server) said(what string) bool { return strings.Contains(s.Log(), what) }
@@ -265,7 +282,11 @@ func (s *Server) end(tb testing.TB) {
 
 // URL is the address of a database of this server.
 func (s *Server) URL(database string) string {
-	u := url.URL{Scheme: "postgres", User: url.User("postgres"), Host: "", Path: "/" + database}
+	u := url.URL{Scheme: "postgres", User: url.User("postgres"), Path: "/" + database}
 	u.RawQuery = url.Values{"host": {s.dir}}.Encode()
 	return u.String()
 }
+
+// Host is what a URL has as the parameter host to reach this server: the directory of its socket. Several may be joined by
+// commas.
+func (s *Server) Host() string { return s.dir }
