@@ -447,3 +447,25 @@ func TestDetachWakesTheRoom(t *testing.T) {
 		equal(t, "here", look1(ada).Here, []string{"Ada"})
 	}, def)
 }
+
+// A push that was made while a session was away, and is held until it is durable, is not for the session's new connection.
+func TestHeldPushesAndNewConnections(t *testing.T) {
+	withFaults(t, quiet(), newDesk(nil), func(t *testing.T, s *roomtest.Server, st *storefault.Store) {
+		ada := s.Connect("desk/1?name=Ada")
+		s.Connect("desk/1?name=Bob&wire=msgpack" + keyBob).Close()
+		s.Settle()
+		held := st.Inject(storefault.Fault{On: storefault.Save, Kind: storefault.Hold})
+		call := callLater(ada, addWord, word{"a"})
+		bob := s.Connect("desk/1?name=Bob&wire=msgpack" + keyBob)
+		held.Release()
+		if _, err := call(); err != nil {
+			t.Fatal(err)
+		}
+		roomtest.Expect(ada, wordSaid)
+		roomtest.ExpectNone(bob, wordSaid)
+		add1(ada, "b")
+		if got := roomtest.Expect(bob, wordSaid); got.Text != "b" {
+			t.Errorf("bob got %q", got.Text)
+		}
+	})
+}

@@ -50,7 +50,7 @@ func (e *release) leave(r *room) {
 	switch {
 	case e.push != nil:
 		for _, s := range e.to {
-			if s.away.IsZero() {
+			if s.away.IsZero() && e.turn >= s.since { // what was made while it was away is not for its new connection
 				r.send(s.recipient, e.push)
 			}
 		}

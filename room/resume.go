@@ -129,7 +129,7 @@ func (r *room) returned(s *session, m *actors.Attach, in *entrant) {
 	delete(r.sessions, s.link)
 	oldLink, oldRecipient, oldFormat, oldAddr := s.link, s.recipient, s.format, s.addr
 	s.link, s.recipient, s.format, s.addr = m.Session, recipient{m.From, r.server.system.Holder(m.From)}, m.Format, m.Addr
-	s.away, s.lost = time.Time{}, false
+	s.away, s.lost, s.since = time.Time{}, false, r.turns+1
 	r.sessions[s.link] = s
 	r.touchAnew(s)
 	var failed error

@@ -44,6 +44,7 @@ type session struct {
 	key       []byte    // hash of its resume key; nil: it has none
 	principal []byte    // hash of whose it is, if it has a key
 	away      time.Time // since when it has had no connection, while it may come back
+	since     uint64    // the turn of its last return
 	saved     []byte    // its data, as captured last; nil: never
 	anew      bool      // what else its record has may have changed since
 	stored    bool      // the store may have a record
