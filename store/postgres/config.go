@@ -13,6 +13,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
+// readOnlyTransaction is the code of the error of a write where none is taken.
+const readOnlyTransaction = "25006"
+
 // oldest is the oldest version of Postgres that has what the schema uses.
 const oldest = 140000
 
@@ -32,6 +35,11 @@ func parse(address string, o *Options) (*pgxpool.Config, error) {
 	connect.ConnectTimeout = o.ConnectTimeout
 	if _, ok := connect.RuntimeParams["application_name"]; !ok {
 		connect.RuntimeParams["application_name"] = "socka"
+	}
+	fatal := connect.OnPgError
+	connect.OnPgError = func(conn *pgconn.PgConn, err *pgconn.PgError) bool {
+		// A server that takes no writes any more is left: another may have its place.
+		return fatal(conn, err) && err.Code != readOnlyTransaction
 	}
 	wanted := connect.ValidateConnect // by target_session_attrs in the URL
 	connect.ValidateConnect = func(ctx context.Context, conn *pgconn.PgConn) error {

@@ -35,3 +35,6 @@ func (s *Store) Told(wake int64) bool { return s.asked.heard(wake) }
 
 // DueSQL is what Due asks.
 const DueSQL = dueSQL
+
+// Tell makes the store tell others of a wake.
+func (s *Store) Tell(wake int64) { s.teller.wake(wake) }

@@ -1,9 +1,7 @@
 package postgres_test
 
 import (
-	"bytes"
 	"context"
-	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -188,8 +186,8 @@ func TestStandbyIsRefused(t *testing.T) {
 
 func TestWeakSettingsAreReported(t *testing.T) {
 	report := func(server *postgrestest.Server) (*postgres.Store, string) {
-		var out bytes.Buffer
-		s := open(t, server.URL("postgres"), &postgres.Options{Logger: slog.New(slog.NewTextHandler(&out, nil))})
+		out := new(logBuffer)
+		s := open(t, server.URL("postgres"), &postgres.Options{Logger: out.logger()})
 		return s, out.String()
 	}
 	server := postgrestest.Start(t, "fsync=off", "full_page_writes=off", "synchronous_commit=off")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -56,6 +57,22 @@ func (s *Server) Exec(tb testing.TB, url, sql string) string {
 		return string(results[n-1].Rows[0][0])
 	}
 	return ""
+}
+
+// Hold runs a statement in a transaction, which holds its locks until what it returns is called, or the test ends.
+func (s *Server) Hold(tb testing.TB, url, sql string) (release func()) {
+	tb.Helper()
+	ctx := context.WithoutCancel(tb.Context())
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		tb.Fatalf("postgrestest: %v", err)
+	}
+	release = sync.OnceFunc(func() { conn.Close(ctx) })
+	tb.Cleanup(release)
+	if _, err := conn.PgConn().Exec(ctx, "BEGIN; "+sql).ReadAll(); err != nil {
+		tb.Fatalf("postgrestest: %s: %v", sql, err)
+	}
+	return release
 }
 
 // Dump makes a backup of a database with pg_dump, while others use it. Arguments are further options of pg_dump, as
