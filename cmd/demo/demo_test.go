@@ -265,11 +265,16 @@ func TestCommandLine(t *testing.T) {
 		code int
 		says []string
 	}{
-		{[]string{"-h"}, 0, []string{"-addr", "-allow-origin", "-wire", "localhost:3450", "Examples:"}},
+		{[]string{"-h"}, 0, []string{"-addr", "-allow-origin", "-wire", "-store", "localhost:3450", "default: memory", "Examples:"}},
 		{[]string{"-addr", taken}, 1, []string{"port " + port + " is taken", "-addr"}},
 		{[]string{"-addr", "here"}, 2, []string{"-addr", "missing port", "demo -h"}},
 		{[]string{"-wire", "xml"}, 2, []string{`"xml"`, "json", "msgpack", "demo -h"}},
 		{[]string{"-allow-origin", "example.com"}, 2, []string{"-allow-origin", `"example.com"`, "https://", "demo -h"}},
+		{[]string{"-store", ""}, 2, []string{"-store", "rooms.db", "demo -h"}},
+		{[]string{"-store", "sqlite:"}, 2, []string{"-store", "sqlite:rooms.db", "demo -h"}},
+		{[]string{"-store", "mysql://ada:secret@host/rooms"}, 2, []string{"-store", `"mysql"`, "postgres://", "demo -h"}},
+		{[]string{"-store", "postgres://ada:secret@127.0.0.1:1/rooms"}, 1, []string{"-store", "127.0.0.1"}},
+		{[]string{"-store", t.TempDir() + "/nowhere/rooms.db"}, 1, []string{"-store", "nowhere"}},
 		{[]string{"-port", "80"}, 2, []string{"-port", "demo -h"}},
 		{[]string{"lobby"}, 2, []string{`"lobby"`, "demo -h"}},
 	} {
@@ -288,6 +293,9 @@ func TestCommandLine(t *testing.T) {
 			if !strings.Contains(said, want) {
 				t.Errorf("demo %q does not say %q: %q", test.args, want, said)
 			}
+		}
+		if strings.Contains(said, "secret") {
+			t.Errorf("demo %q tells the password: %q", test.args, said)
 		}
 	}
 }

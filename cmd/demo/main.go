@@ -33,6 +33,10 @@ Usage: demo [flags], then open the address that it prints.
                       or separate several by commas (default: the demo's own page)
   -wire json|msgpack  encoding of connections that ask for none with ?wire=… in
                       the URL (default json)
+  -store PATH         keep rooms in this SQLite file, which is made if it is not
+                      there; a URL sqlite:PATH or postgres://USER@HOST:PORT/DATABASE
+                      does too. A chat that nobody has entered for 30 days is
+                      forgotten (default: memory, and rooms end with the process)
   -h                  this text
 
 Examples:
@@ -41,6 +45,7 @@ Examples:
   demo -addr :8080                         let others on the network join
   demo -addr localhost:0                   when the port is taken
   demo -allow-origin http://localhost:5173 develop a page of your own against it
+  demo -store rooms.db                     stop it, start it: the chat is still there
 
 WebSockets: /ws/chat/{room}?name=Ada and /ws/tictactoe/{room}?name=Ada. /healthz
 answers 200 while the server takes connections.
@@ -48,6 +53,10 @@ answers 200 while the server takes connections.
 
 // stopTimeout is how long rooms and requests may take to finish on SIGINT or SIGTERM.
 const stopTimeout = 10 * time.Second
+
+// keepChats is how long a chat that nobody is in is kept in a store. Names of rooms are
+// the visitors' inventions, so that for ever would be too long.
+const keepChats = 30 * 24 * time.Hour
 
 // outboxBytes is what may wait for one client. The default, 1 MiB, is less than a
 // history of 500 messages of 2,000 characters in a script beyond ASCII.
@@ -57,6 +66,7 @@ type config struct {
 	addr    string
 	origins []string
 	wire    wire.Format
+	store   string // "" for memory
 }
 
 // errUsage marks errors of the command line.
@@ -99,7 +109,15 @@ func parse(args []string) (config, error) {
 		cfg.wire, err = wire.ParseFormat(s)
 		return err
 	})
+	var badStore error
+	flags.Func("store", "", func(s string) error {
+		cfg.store, badStore = s, checkStore(s) // an error from here would come with the whole value, which may have a password in it
+		return nil
+	})
 	err := flags.Parse(args)
+	if err == nil && badStore != nil {
+		err = fmt.Errorf("-store: %w", badStore)
+	}
 	if err == nil && flags.NArg() > 0 {
 		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
@@ -110,12 +128,24 @@ func parse(args []string) (config, error) {
 }
 
 // run serves until a signal comes.
-func run(cfg config, stdout io.Writer, log *slog.Logger) error {
+func run(cfg config, stdout io.Writer, log *slog.Logger) (err error) {
+	signals, forget := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer forget()
+	kept, err := openStore(signals, cfg.store, log)
+	if err != nil {
+		return err
+	}
+	chats := chat.Definition()
+	if kept != nil {
+		chats.KeepEmpty = keepChats
+		defer func() { err = errors.Join(err, kept.Close()) }() // after the rooms' last saves
+	}
 	rooms, err := room.NewServer(&room.Options{
 		Wire:   cfg.wire,
+		Store:  kept,
 		Conn:   conn.Options{AllowOrigins: cfg.origins, OutboxBytes: outboxBytes},
 		Logger: log,
-	}, chat.Definition(), tictactoe.Definition())
+	}, chats, tictactoe.Definition())
 	if err != nil {
 		return fmt.Errorf("-allow-origin: %w; %w", err, errUsage) // nothing else of it comes from the flags
 	}
@@ -129,8 +159,6 @@ func run(cfg config, stdout io.Writer, log *slog.Logger) error {
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 
-	signals, forget := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer forget()
 	listener, err := net.Listen("tcp", cfg.addr)
 	if err != nil {
 		return errors.Join(listenError(cfg.addr, err), rooms.Shutdown(signals))
