@@ -103,3 +103,47 @@ func TestBackupFails(t *testing.T) {
 		t.Errorf("Backup of a closed store: %v", err)
 	}
 }
+
+// VACUUM by another program gives space back while the store is in use.
+func TestVacuum(t *testing.T) {
+	s := openTest(t, newPath(t), new(testClock))
+	o := joinTest(t, s)
+	batches := fill(t, s, o, 10)
+	for i := range batches {
+		batches[i].Put[0].Data = make([]byte, 1<<20)
+	}
+	save(t, s, batches)
+	for i := range batches {
+		batches[i] = store.Batch{Key: batches[i].Key, Epoch: batches[i].Epoch, Then: store.Remove}
+	}
+	save(t, s, batches)
+	r := acquireTest(t, s, o, "one")
+	var wg sync.WaitGroup
+	ctx, cancel := context.WithCancel(t.Context())
+	wg.Go(func() {
+		for ctx.Err() == nil {
+			b := store.Batch{Key: r.Key, Epoch: r.Epoch, Put: []store.Part{{Name: "state", Data: []byte("saved")}}}
+			if err := s.Save(t.Context(), []store.Batch{b})[0]; err != nil {
+				t.Errorf("Save during VACUUM: %v", err)
+				return
+			}
+		}
+	})
+	other, err := openConn(s.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = errors.Join(retry(func() error { return other.db.Exec(`VACUUM`) }), other.close())
+	cancel()
+	wg.Wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.Leave(t.Context(), o), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(s.path)
+	if err != nil || info.Size() > 1<<20 {
+		t.Errorf("the file has %d bytes (%v) after 10 MiB were deleted", info.Size(), err)
+	}
+}

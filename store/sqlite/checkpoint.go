@@ -78,6 +78,9 @@ func (w *writer) checkpoint() {
 	if w.pages < checkpointPages {
 		w.next = checkpointPages
 	}
+	if w.c == nil || w.c.broken {
+		return
+	}
 	if w.copier.done == nil {
 		if w.pages >= w.next {
 			w.copier.begin(w.ring)

@@ -10,7 +10,7 @@ import (
 )
 
 // isBusy says that another connection has what is needed.
-func isBusy(err error) bool { return errors.Is(err, sqlite3.BUSY) }
+func isBusy(err error) bool { return errors.Is(err, sqlite3.BUSY) || errors.Is(err, sqlite3.PROTOCOL) }
 
 // isFull says that there was no space. Of the shared memory the driver says only that it could not be made larger.
 func isFull(err error) bool {
@@ -22,7 +22,7 @@ func breaks(err error) bool {
 	if isFull(err) {
 		return false // it goes on when there is space
 	}
-	for _, code := range []sqlite3.ErrorCode{sqlite3.IOERR, sqlite3.CORRUPT, sqlite3.NOTADB, sqlite3.CANTOPEN, sqlite3.PROTOCOL, sqlite3.MISUSE, sqlite3.INTERNAL} {
+	for _, code := range []sqlite3.ErrorCode{sqlite3.IOERR, sqlite3.CORRUPT, sqlite3.NOTADB, sqlite3.CANTOPEN, sqlite3.MISUSE, sqlite3.INTERNAL} {
 		if errors.Is(err, code) {
 			return true
 		}

@@ -8,7 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/gosocka/socka/store"
 )
@@ -146,6 +148,26 @@ func TestOpenRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Of many that open a new file at once one makes the schema, and all have it.
+func TestOpenAtOnce(t *testing.T) {
+	path := newPath(t)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			s, err := Open(path, nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			o, err := s.Join(t.Context(), store.Owner{}, time.Hour)
+			if err := errors.Join(err, s.Leave(t.Context(), o.ID), s.Close()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // Files that are made are for their user alone; those beside one that was there have its permissions, whatever the umask.

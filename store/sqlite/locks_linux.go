@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -17,6 +18,7 @@ import (
 // An owner's is at the number that its row has, which is above all that have a meaning of their own.
 type locks struct {
 	file *os.File
+	raw  syscall.RawConn // of the file
 	mu   sync.Mutex
 	held map[int64]bool // of owners
 	late atomic.Bool    // a goroutine still waits for a lock that nobody wants any more
@@ -40,7 +42,12 @@ func openLocks(path string, perm fs.FileMode) (*locks, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &locks{file: file, held: make(map[int64]bool)}
+	raw, err := file.SyscallConn()
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	l := &locks{file: file, raw: raw, held: make(map[int64]bool)}
 	if _, err := l.free(firstOwnerLock); err != nil {
 		file.Close()
 		return nil, nil
@@ -50,11 +57,7 @@ func openLocks(path string, perm fs.FileMode) (*locks, error) {
 
 // fcntl does something about the lock at one byte. It is safe while the file is being closed.
 func (l *locks) fcntl(cmd int, lock *unix.Flock_t) (err error) {
-	raw, err := l.file.SyscallConn()
-	if err != nil {
-		return err
-	}
-	again := raw.Control(func(fd uintptr) {
+	again := l.raw.Control(func(fd uintptr) {
 		for err = unix.EINTR; err == unix.EINTR; {
 			err = unix.FcntlFlock(fd, cmd, lock)
 		}

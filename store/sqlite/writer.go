@@ -30,11 +30,10 @@ type writer struct {
 	pragmas string
 	locks   *locks // nil: none
 
-	c       *conn // nil after it broke
-	copier  copier
-	pages   int // in the write-ahead log, at the last commit
-	next    int // pages at which a checkpoint begins
-	commits int // that were made; read by tests when the writer rests
+	c      *conn // nil after it broke
+	copier copier
+	pages  int // in the write-ahead log, at the last commit
+	next   int // pages at which a checkpoint begins
 
 	mu      sync.Mutex
 	queue   []*job
