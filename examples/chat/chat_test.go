@@ -102,6 +102,56 @@ func TestTyping(t *testing.T) {
 	}, chat.Definition())
 }
 
+// What was said is there when the room has slept and its server was started anew, and so are ids.
+func TestHistoryLasts(t *testing.T) {
+	roomtest.Run(t, func(s *roomtest.Server) {
+		ada := s.Connect("chat/lobby?name=Ada")
+		roomtest.Call(ada, chat.SendMessage, chat.SendMessageIn{Text: "before"})
+		s.Sleep("chat/lobby")
+		roomtest.Call(ada, chat.SendMessage, chat.SendMessageIn{Text: "after a sleep"})
+		s.Restart()
+		bob := s.Connect("chat/lobby?name=Bob")
+		roomtest.Call(bob, chat.SendMessage, chat.SendMessageIn{Text: "after a restart"})
+		var said []string
+		for _, row := range roomtest.Call(bob, chat.ListHistory, chat.ListHistoryIn{}).Messages {
+			said = append(said, row.ID+" "+row.DisplayName+": "+row.Text)
+		}
+		if got := strings.Join(said, ", "); got != "1 Ada: before, 2 Ada: after a sleep, 3 Bob: after a restart" {
+			t.Errorf("the history is %q", got)
+		}
+		if here := roomtest.Call(bob, chat.ListPresence, contract.None{}); len(here.Users) != 1 {
+			t.Errorf("Bob is not alone: %+v", here.Users)
+		}
+	}, chat.Definition())
+}
+
+// With a resume key nobody has left who is back within a minute.
+func TestComingBack(t *testing.T) {
+	roomtest.Run(t, func(s *roomtest.Server) {
+		const key = "?sid=NobodyGuessesThisKey_1"
+		ada, guest := s.Connect("chat/lobby?name=Ada"), s.Connect("chat/lobby"+key)
+		joined := roomtest.Expect(ada, chat.UserJoined)
+		roomtest.Send(guest, chat.Typing, chat.TypingIn{On: true})
+		roomtest.Expect(ada, chat.UserTyping)
+		guest.Close()
+		s.Advance(59 * time.Second)
+		roomtest.ExpectNone(ada, chat.UserLeft)
+		guest = s.Connect("chat/lobby" + key)
+		roomtest.ExpectNone(ada, chat.UserJoined)
+		if still := roomtest.Expect(ada, chat.UserTyping); still.On || still.UserID != joined.UserID {
+			t.Errorf("the sentence that was cut off: %+v", still)
+		}
+		if here := roomtest.Call(guest, chat.ListPresence, contract.None{}); here.SelfUserID != joined.UserID || here.Users[1] != joined {
+			t.Errorf("%+v came back as %s among %+v", joined, here.SelfUserID, here.Users)
+		}
+		guest.Close()
+		s.Advance(61 * time.Second)
+		if left := roomtest.Expect(ada, chat.UserLeft); left != joined {
+			t.Errorf("%+v left", left)
+		}
+	}, chat.Definition())
+}
+
 func TestRefused(t *testing.T) {
 	roomtest.Run(t, func(s *roomtest.Server) {
 		ada := s.Connect("chat/lobby?name=Ada")

@@ -41,7 +41,9 @@ func Definition() *room.Definition[State, Member] {
 		Contract:     Contract,
 		Authenticate: authenticate,
 		OnAttach:     onAttach,
+		OnResume:     onResume,
 		OnDetach:     onDetach,
+		Principal:    func(Member) string { return "" }, // nobody has an account: the resume key alone says who comes back
 	}
 	room.HandleRead(def, ListHistory, listHistory)
 	room.HandleRead(def, ListPresence, listPresence)
@@ -61,6 +63,15 @@ func authenticate(r *http.Request, _ room.ID) (Member, error) {
 // newcomer asks.
 func onAttach(_ context.Context, t *turn) error {
 	room.Broadcast(t, UserJoined, userOf(t.Session), room.Except(t.Session))
+	return nil
+}
+
+// onResume runs when somebody whose connection was lost is back in time. Nobody was
+// told of the absence. A sentence that was cut off is not being written any more.
+func onResume(_ context.Context, t *turn, _ Member) error {
+	if t.Session.Data.Typing {
+		setTyping(t, false)
+	}
 	return nil
 }
 

@@ -5,8 +5,10 @@
 //
 // The first two who come sit down as X and O, in this order. Everybody else
 // watches, and takes a seat as soon as one is free: whoever has waited longest
-// comes first. A seat belongs to a session, so who loses the connection loses
-// the seat, and gets it back on return only if nobody was waiting.
+// comes first. A seat belongs to a session: who leaves loses it, and gets it back
+// on return only if nobody was waiting. A client that sends a resume key (sid in
+// the URL) keeps its seat for a minute without a connection, also while the server
+// is started anew.
 //
 // Whenever somebody sits down a fresh game begins, with X to move: no one
 // inherits a half-played game or somebody else's victory. Until then the board of

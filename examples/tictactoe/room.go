@@ -36,7 +36,10 @@ func Definition() *room.Definition[State, Player] {
 		New:          func(context.Context, room.ID) (State, error) { return newGame(X), nil },
 		Authenticate: authenticate,
 		OnAttach:     onAttach,
+		OnResume:     onResume,
 		OnDetach:     onDetach,
+		Principal:    func(Player) string { return "" }, // nobody has an account: the resume key alone says whose seat it is
+		KeepEmpty:    -1,                                // whoever comes next begins a new game anyhow
 	}
 	room.HandleRead(def, GetState, getState)
 	room.HandleRead(def, WhoAmI, whoAmI)
@@ -54,6 +57,14 @@ func authenticate(r *http.Request, _ room.ID) (Player, error) {
 
 func onAttach(_ context.Context, t *turn) error {
 	seat(t, t.Sessions())
+	announce(t, t.Sessions())
+	return nil
+}
+
+// onResume runs when somebody whose connection was lost is back in time: the seat
+// was kept. The name may have changed, and the game has perhaps gone on.
+func onResume(_ context.Context, t *turn, fresh Player) error {
+	t.Session.Data.Name = fresh.Name
 	announce(t, t.Sessions())
 	return nil
 }

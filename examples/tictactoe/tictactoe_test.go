@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gosocka/socka/contract"
 	"github.com/gosocka/socka/examples/tictactoe"
 	"github.com/gosocka/socka/roomtest"
+	"github.com/gosocka/socka/store"
 )
 
 // play makes moves by turns, beginning with first, and returns the last answer.
@@ -131,6 +133,37 @@ func TestSeats(t *testing.T) {
 
 		if _, err := s.Dial("tictactoe/t1?name=", nil); err == nil {
 			t.Error("a blank name was let in")
+		}
+	}, tictactoe.Definition())
+}
+
+// With a resume key a player who is back within a minute has the seat, and the game goes on, also over a restart of the server.
+func TestSeatIsKept(t *testing.T) {
+	roomtest.Run(t, func(s *roomtest.Server) {
+		const keyAda, keyBob = "&sid=NobodyGuessesAdasKey_1", "&sid=NobodyGuessesBobsKey_1"
+		ada, bob := s.Connect("tictactoe/t1?name=Ada"+keyAda), s.Connect("tictactoe/t1?name=Bob"+keyBob)
+		eve := s.Connect("tictactoe/t1?name=Eve")
+		play(ada, bob, 0, 4)
+		ada.Close()
+		s.Advance(59 * time.Second)
+		expect(t, roomtest.Call(eve, tictactoe.GetState, contract.None{}), "X...O.... X to move Ada Bob +1")
+		ada = s.Connect("tictactoe/t1?name=Countess" + keyAda)
+		expect(t, play(ada, bob, 1), "XX..O.... O to move Countess Bob +1")
+
+		s.Restart()
+		bob = s.Connect("tictactoe/t1?name=Bob" + keyBob)
+		expect(t, play(bob, ada, 8), "XX..O...O X to move Countess Bob +0")
+		ada = s.Connect("tictactoe/t1?name=Ada" + keyAda)
+		expect(t, play(ada, bob, 2), "XXX.O...O winner X [0 1 2] Ada Bob +0")
+
+		// Whose minute is over has left. When nobody is there any more nothing is kept.
+		ada.Close()
+		s.Advance(61 * time.Second)
+		expect(t, roomtest.Call(bob, tictactoe.GetState, contract.None{}), "XXX.O...O winner X [0 1 2] - Bob +0")
+		bob.Close()
+		s.Advance(61 * time.Second)
+		if rooms, err := s.Store().List(t.Context(), "", store.Key{}, 10); err != nil || len(rooms) != 0 {
+			t.Errorf("rooms that nobody is in: %+v, %v", rooms, err)
 		}
 	}, tictactoe.Definition())
 }
