@@ -6,21 +6,22 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-// Pages of 4 KiB in the write-ahead log.
+// checkpointPages is how many pages of 4 KiB the write-ahead log has when it is copied into the database, and at maxTimes as
+// many the writer waits for that.
 const (
 	checkpointPages = 4000
-	maxPages        = 4 * checkpointPages // at which the writer waits for that
+	maxTimes        = 4
 )
 
 // copier copies the write-ahead log into the database, on a connection of its own, while the writer goes on. That is most
 // of the work, but never comes to an end by itself under load: for the log to begin anew, the writer has to copy the rest
 // while nobody writes.
 //
-//	pages:  0 ───▶ checkpointPages ───▶ … ─────────▶ the rest by the writer ─▶ 0
+//	pages:  0 ───▶ writer.threshold ──▶ … ─────────▶ the rest by the writer ─▶ 0
 //	                 the copier begins    it is done
 //
-// Where a reader still needs an old state the log cannot begin anew; that is tried again when it has grown by half of
-// checkpointPages. Errors come again then, and stop nobody.
+// Where a reader still needs an old state the log cannot begin anew; that is tried again when it has grown by half of that.
+// Errors come again then, and stop nobody.
 type copier struct {
 	path string
 	c    *conn         // nil until it is needed, or after it broke
@@ -75,8 +76,8 @@ func (c *conn) checkpoint(mode sqlite3.CheckpointMode) (pages, copied int, err e
 
 // checkpoint does what is to be done about the length of the log. It is called between transactions.
 func (w *writer) checkpoint() {
-	if w.pages < checkpointPages {
-		w.next = checkpointPages
+	if w.pages < w.threshold {
+		w.next = w.threshold
 	}
 	if w.c == nil || w.c.broken {
 		return
@@ -87,7 +88,7 @@ func (w *writer) checkpoint() {
 		}
 		return
 	}
-	if w.pages < maxPages {
+	if w.pages < maxTimes*w.threshold {
 		select {
 		case <-w.copier.done:
 		default:
@@ -98,7 +99,7 @@ func (w *writer) checkpoint() {
 	w.copier.done = nil
 	pages, copied, err := w.c.checkpoint(sqlite3.CHECKPOINT_FULL)
 	if err != nil || copied < pages {
-		w.next = w.pages + checkpointPages/2
+		w.next = w.pages + w.threshold/2
 	} else {
 		w.pages = 0 // the next transaction begins it anew
 	}

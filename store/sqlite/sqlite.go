@@ -94,7 +94,7 @@ func pragmasOf(opts *Options) string {
 		sync = "NORMAL"
 	}
 	return fmt.Sprintf(`PRAGMA synchronous = %s; PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = %d`,
-		sync, maxPages*4096)
+		sync, maxTimes*checkpointPages*4096)
 }
 
 // begin begins a call. If it succeeds, s.calls.Done ends it.

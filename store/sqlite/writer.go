@@ -33,7 +33,9 @@ type writer struct {
 	c      *conn // nil after it broke
 	copier copier
 	pages  int // in the write-ahead log, at the last commit
-	next   int // pages at which a checkpoint begins
+	next   int // pages at which a checkpoint begins: threshold, or more after one that came to nothing
+
+	threshold int // checkpointPages, in tests less
 
 	mu      sync.Mutex
 	queue   []*job
@@ -51,7 +53,7 @@ type item struct {
 }
 
 func newWriter(path string, c *conn, pragmas string, l *locks) *writer {
-	w := &writer{path: path, c: c, pragmas: pragmas, locks: l, copier: copier{path: path}, next: checkpointPages, bell: make(chan struct{}, 1), ended: make(chan struct{})}
+	w := &writer{path: path, c: c, pragmas: pragmas, locks: l, copier: copier{path: path}, threshold: checkpointPages, next: checkpointPages, bell: make(chan struct{}, 1), ended: make(chan struct{})}
 	w.watch()
 	go w.run()
 	return w

@@ -226,27 +226,55 @@ func TestCancelledWhileLocked(t *testing.T) {
 	}
 }
 
+// smallLog has checkpoints begin when the log has 200 pages, and returns batches that save 800 KiB.
+func smallLog(t *testing.T, s *Store) []store.Batch {
+	t.Helper()
+	batches := fill(t, s, joinTest(t, s), 16)
+	for i := range batches {
+		batches[i].Put[0].Data = make([]byte, 50_000)
+	}
+	err := s.write.one(t.Context(), func(*conn) (error, error) {
+		s.write.threshold, s.write.next = 200, 200
+		return nil, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return batches
+}
+
+// saveOften saves batches one by one, again and again, and returns how many pages the log had at most, and in the end.
+func saveOften(t *testing.T, s *Store, batches []store.Batch, rounds int) (most, last int) {
+	t.Helper()
+	for round := range rounds {
+		scramble(batches, round)
+		for i := range batches {
+			save(t, s, batches[i:i+1])
+			if err := s.write.one(t.Context(), func(*conn) (error, error) { last = s.write.pages; return nil, nil }); err != nil {
+				t.Fatal(err)
+			}
+			most = max(most, last)
+		}
+	}
+	return most, last
+}
+
 // The write-ahead log begins anew while the load goes on, so that its file does not grow with what is written.
 func TestLogIsBounded(t *testing.T) {
 	s := openTest(t, newPath(t), new(testClock))
-	batches := fill(t, s, joinTest(t, s), 16)
-	for i := range batches {
-		batches[i].Put[0].Data = make([]byte, 1<<20)
+	batches := smallLog(t, s)
+	const rounds, batchPages = 20, 16
+	most, _ := saveOften(t, s, batches, rounds)
+	const bound = maxTimes*200 + 2*batchPages
+	if most > bound {
+		t.Errorf("the log had %d pages when %d had been written, want at most %d", most, rounds*len(batches)*batchPages, bound)
 	}
-	var longest int64
-	const written = 160
-	for round := range written / len(batches) {
-		scramble(batches, round)
-		save(t, s, batches)
-		info, err := os.Stat(s.path + "-wal")
-		if err != nil {
-			t.Fatal(err)
-		}
-		longest = max(longest, info.Size())
+	info, err := os.Stat(s.path + "-wal")
+	if err != nil {
+		t.Fatal(err)
 	}
-	const page, groupMost = 4096 + 24, groupBytes + 2<<20
-	if most := int64(maxPages*page + groupMost); longest > most {
-		t.Errorf("the log was %d MiB long when %d MiB had been written, want at most %d", longest>>20, written, most>>20)
+	if pages := info.Size() / 4096; pages > bound+bound/100 { // each has a header
+		t.Errorf("the file of the log has %d pages, want at most %d", pages, bound)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
@@ -259,10 +287,7 @@ func TestLogIsBounded(t *testing.T) {
 // A reader that keeps an old state keeps the log from beginning anew, and that is made up for afterwards.
 func TestLogAfterALongReader(t *testing.T) {
 	s := openTest(t, newPath(t), new(testClock))
-	batches := fill(t, s, joinTest(t, s), 16)
-	for i := range batches {
-		batches[i].Put[0].Data = make([]byte, 1<<20)
-	}
+	batches := smallLog(t, s)
 	save(t, s, batches)
 	reader, err := openConn(s.path)
 	if err != nil {
@@ -271,26 +296,14 @@ func TestLogAfterALongReader(t *testing.T) {
 	if err := reader.db.Exec(`BEGIN; SELECT count(*) FROM rooms`); err != nil {
 		t.Fatal(err)
 	}
-	for round := range 5 {
-		scramble(batches, round)
-		save(t, s, batches)
+	if _, last := saveOften(t, s, batches, 8); last <= maxTimes*200 {
+		t.Errorf("the log began anew, at %d pages, while a reader needed what is in it", last)
 	}
 	if err := reader.close(); err != nil {
 		t.Fatal(err)
 	}
-	for round := range 5 {
-		scramble(batches, round)
-		save(t, s, batches)
-	}
-	var pages int
-	if err := s.write.one(t.Context(), func(*conn) (error, error) {
-		pages = s.write.pages
-		return nil, nil
-	}); err != nil {
-		t.Fatal(err)
-	}
-	if pages > maxPages+groupBytes/4096 {
-		t.Errorf("the log has %d pages after the reader has gone", pages)
+	if _, last := saveOften(t, s, batches, 8); last > maxTimes*200 {
+		t.Errorf("the log has %d pages after the reader has gone", last)
 	}
 }
 
