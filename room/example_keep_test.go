@@ -5,13 +5,71 @@ import (
 	"fmt"
 	"log"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/gosocka/socka/client"
 	"github.com/gosocka/socka/contract"
 	"github.com/gosocka/socka/room"
 	"github.com/gosocka/socka/store"
+	"github.com/gosocka/socka/store/sqlite"
 )
+
+var (
+	Guestbook = contract.New("guestbook")
+	Sign      = contract.NewCall[Words, Pages](Guestbook, "sign")
+)
+
+type (
+	Pages  struct{ Lines []string }
+	Guests struct{ Lines []string }
+)
+
+func onSign(ctx context.Context, t *room.Turn[Guests, struct{}], in Words) (Pages, error) {
+	t.State.Lines = append(t.State.Lines, in.Text)
+	return Pages(*t.State), nil // answered when it is on the disk, under EachTurn
+}
+
+// runGuestbook is a program with a store, from its start to its end.
+func runGuestbook(path, text string) {
+	st, err := sqlite.Open(path, nil) // a file; postgres.Open for servers on several machines
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer st.Close() // the server does not close it
+
+	def := &room.Definition[Guests, struct{}]{
+		Contract:  Guestbook,
+		Save:      room.EachTurn,   // what a client was told is never lost; default: room.Every(time.Second)
+		ResumeFor: 5 * time.Minute, // so long a session with a resume key outlives its connection; default 1 minute
+	}
+	room.Handle(def, Sign, onSign, room.AllowServer)
+	srv, err := room.NewServer(&room.Options{Store: st}, def)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Shutdown(context.Background()) // saves what is not saved yet
+
+	out, err := room.Ask(context.Background(), srv.Room("guestbook", "lobby"), Sign, Words{text}, room.Create())
+	fmt.Println(out.Lines, err)
+}
+
+// A room outlives the process: the second run finds what the first has kept.
+func Example_store() {
+	dir, err := os.MkdirTemp("", "guestbook")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "rooms.db")
+
+	runGuestbook(path, "Ada was here")
+	runGuestbook(path, "so was Bob")
+	// Output:
+	// [Ada was here] <nil>
+	// [Ada was here so was Bob] <nil>
+}
 
 // An auction ends at its time, whether somebody is connected then or not, and whether its server was started anew meanwhile.
 var (
@@ -34,7 +92,7 @@ type (
 
 func onOpen(ctx context.Context, t *AuctionTurn, in Lot) (contract.None, error) {
 	ends := time.Now().Add(time.Duration(in.Milliseconds) * time.Millisecond)
-	return contract.None{}, t.SetAlarm("hammer", ends) // kept with the room: answered when it is durable
+	return contract.None{}, t.SetAlarm("hammer", ends) // answered when the alarm is durable, under every policy
 }
 
 func onBid(ctx context.Context, t *AuctionTurn, in Offer) (contract.None, error) {
