@@ -135,58 +135,43 @@ func saveAll(t *testing.T, s *postgres.Store, batches []store.Batch, failures *a
 
 // A call that the database keeps waiting ends with CallTimeout, there too, and can be made again.
 func TestCallsEndAfterTheirTime(t *testing.T) {
-	server := postgrestest.Shared(t)
-	url := server.Database(t)
-	s := open(t, url, &postgres.Options{CallTimeout: 300 * time.Millisecond, Logger: quiet})
-	o, err := s.Join(t.Context(), store.Owner{}, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	key := store.Key{Kind: "chat", Name: "lobby"}
-	r, err := s.Acquire(t.Context(), o.ID, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	batch := store.Batch{Key: key, Epoch: r.Epoch, Put: []store.Part{{Name: "state", Data: []byte("a")}}}
-	unlock := server.Hold(t, url, "SELECT FROM socka.rooms FOR UPDATE")
-	err = s.Save(t.Context(), []store.Batch{batch})[0]
+	l := newLab(t)
+	batch := l.batches(1)[0]
+	batch.Put = []store.Part{{Name: "state", Data: []byte("a")}}
+	hasty := open(t, l.url, &postgres.Options{CallTimeout: 300 * time.Millisecond, Logger: quiet})
+	unlock := l.server.Hold(t, l.url, "SELECT FROM socka.rooms FOR UPDATE")
+	err := hasty.Save(t.Context(), []store.Batch{batch})[0]
 	if err == nil || errors.Is(err, store.ErrFenced) || !strings.Contains(err.Error(), "saving 1 rooms, which may have been done or not") {
 		t.Errorf("Save of a locked room: %v", err)
 	}
-	if n := server.Exec(t, url, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"); n != "0" {
-		eventually(t, "the server has given up too", func() bool {
-			return server.Exec(t, url, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") == "0"
-		})
-	}
+	eventually(t, "the server has given up, too", func() bool { return waiting(l) == 0 })
 	unlock()
-	if err := s.Save(t.Context(), []store.Batch{batch})[0]; err != nil {
-		t.Errorf("Save again: %v", err)
+	l.save(batch)
+	if got := l.load(batch.Key).Parts["state"]; string(got) != "a" {
+		t.Errorf("the room has %q", got)
 	}
+}
+
+// waiting is how many sessions wait for a lock.
+func waiting(l *lab) int {
+	l.Helper()
+	n, err := strconv.Atoi(l.server.Exec(l, l.url, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
+	if err != nil {
+		l.Fatal(err)
+	}
+	return n
 }
 
 // Leases have a connection of their own: they are renewed while every other one waits.
 func TestRenewDoesNotWaitForSaves(t *testing.T) {
-	server := postgrestest.Shared(t)
-	url := server.Database(t)
-	s := open(t, url, &postgres.Options{MaxConns: 1, Logger: quiet})
-	o, err := s.Join(t.Context(), store.Owner{}, time.Hour)
-	if err != nil {
-		t.Fatal(err)
-	}
-	key := store.Key{Kind: "chat", Name: "lobby"}
-	r, err := s.Acquire(t.Context(), o.ID, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	unlock := server.Hold(t, url, "SELECT FROM socka.rooms FOR UPDATE")
+	l := newLab(t)
+	batch := l.batches(1)[0]
+	s := open(t, l.url, &postgres.Options{MaxConns: 1, Logger: quiet})
+	unlock := l.server.Hold(t, l.url, "SELECT FROM socka.rooms FOR UPDATE")
 	saved := make(chan error, 1)
-	go func() {
-		saved <- s.Save(context.WithoutCancel(t.Context()), []store.Batch{{Key: key, Epoch: r.Epoch}})[0]
-	}()
-	eventually(t, "Save waits", func() bool {
-		return server.Exec(t, url, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") == "1"
-	})
-	if err := s.Renew(t.Context(), o.ID); err != nil {
+	go func() { saved <- s.Save(context.WithoutCancel(t.Context()), []store.Batch{batch})[0] }()
+	eventually(t, "Save waits", func() bool { return waiting(l) == 1 })
+	if err := s.Renew(t.Context(), l.owner); err != nil {
 		t.Errorf("Renew: %v", err)
 	}
 	select {
@@ -202,20 +187,12 @@ func TestRenewDoesNotWaitForSaves(t *testing.T) {
 
 // A connection to a server that has become one that takes no writes is not kept.
 func TestReadOnlyConnectionsAreLeft(t *testing.T) {
-	s := open(t, postgrestest.Shared(t).Database(t), &postgres.Options{MaxConns: 1, Logger: quiet})
-	o, err := s.Join(t.Context(), store.Owner{}, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	key := store.Key{Kind: "chat", Name: "lobby"}
-	r, err := s.Acquire(t.Context(), o.ID, key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := newLab(t)
+	batch := l.batches(1)[0]
+	s := open(t, l.url, &postgres.Options{MaxConns: 1, Logger: quiet})
 	if _, err := s.Query(t.Context(), "SET default_transaction_read_only = on"); err != nil {
 		t.Fatal(err)
 	}
-	batch := store.Batch{Key: key, Epoch: r.Epoch, Number: 1}
 	if err := s.Save(t.Context(), []store.Batch{batch})[0]; err == nil || !strings.Contains(err.Error(), "read-only transaction") {
 		t.Errorf("Save on a connection that takes no writes: %v", err)
 	}
