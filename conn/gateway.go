@@ -164,11 +164,12 @@ func (g *Gateway) each(f func(*connection)) {
 	}
 }
 
-// CloseRoom closes every connection of a room with a code and a reason, after what is queued for it. It looks at all
-// connections of the gateway: it is for a room that does not know its own any more.
-func (g *Gateway) CloseRoom(kind, room string, code uint16, reason string) {
+// CloseRoom closes connections of a room with a code and a reason, after what is queued for them: those that which says yes
+// to, given the session's id; nil: all. It looks at all connections of the gateway: it is for a room that does not know
+// its own any more.
+func (g *Gateway) CloseRoom(kind, room string, code uint16, reason string, which func(session string) bool) {
 	g.each(func(c *connection) {
-		if c.info.Room == room && c.info.Kind == kind {
+		if c.info.Room == room && c.info.Kind == kind && (which == nil || which(c.info.Session)) {
 			c.close(code, reason, keepQueue)
 		}
 	})

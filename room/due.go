@@ -101,7 +101,7 @@ func (r *room) wakeUp() {
 	r.due()
 }
 
-// woken is for a room of which the store says that something is due.
+// woken opens a room of which the store says that something is due.
 func (r *room) woken() error {
 	if !r.active && !r.asleep {
 		if err := r.hold(nil); err != nil {
@@ -117,7 +117,6 @@ func (r *room) woken() error {
 		r.postpone()
 		return err
 	}
-	r.due()
 	return nil
 }
 
@@ -128,8 +127,6 @@ func (r *room) postpone() {
 		return
 	}
 	k.number++
-	b := store.Batch{Key: store.Key(r.id), Epoch: k.epoch, Number: k.number, Wake: time.Now().Add(wakePause), Linger: -1, Then: store.Release}
-	if err := r.server.saver.do(r.server.saving, b); err == nil {
-		k.epoch, r.kept = 0, nil
-	}
+	r.server.saver.submit(&saving{batch: store.Batch{Key: store.Key(r.id), Epoch: k.epoch, Number: k.number, Wake: time.Now().Add(wakePause), Linger: -1, Then: store.Release}})
+	k.epoch, r.kept = 0, nil
 }

@@ -124,16 +124,13 @@ func (r *room) late(m *saveLate) {
 	if k.flying == nil || k.flying != m.s {
 		return
 	}
-	timeout := r.server.opts.CommitTimeout
-	upTo := uint64(0)
-	now := time.Now()
-	switch {
-	case k.flight.gate == 0 || now.Sub(k.flight.since) < timeout:
-	case k.gate != 0 && now.Sub(k.since) >= timeout:
-		upTo = r.turns
-	case k.gate != 0:
-		upTo = k.gate - 1
-	default:
+	timeout, now, upTo := r.server.opts.CommitTimeout, time.Now(), uint64(0)
+	if k.flight.gate != 0 && now.Sub(k.flight.since) >= timeout {
+		if upTo = r.turns; k.gate != 0 {
+			upTo = k.gate - 1
+		}
+	}
+	if k.gate != 0 && now.Sub(k.since) >= timeout {
 		upTo = r.turns
 	}
 	r.releases.unknown(upTo, r)

@@ -130,6 +130,10 @@ func (r *room) captureRest() (changed bool, err error) {
 	for _, s := range failed {
 		r.touch(s)
 	}
+	for _, id := range r.removed {
+		k.put(partSession+id, nil)
+	}
+	r.removed = nil
 	if r.alarms.touched {
 		r.alarms.touched = false
 		k.put(partAlarms, r.alarmsPart())

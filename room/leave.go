@@ -63,11 +63,15 @@ func (r *room) depart() {
 // remove runs OnDetach while the session is still listed, then takes it off the list. Both are saved together.
 func (r *room) remove(s *session) {
 	if r.sessions[s.link] != s {
-		return
+		if s = r.byID(s.id); s == nil { // else the state was taken back meanwhile, and the session with it
+			return
+		}
 	}
 	if r.kind.onDetach != nil {
+		r.detaching = s.id
 		t := &turn{room: r, name: "OnDetach", session: s, format: s.format, removes: s}
 		t.run(r.kind.onDetach, nil)
+		r.detaching = ""
 	} else {
 		r.drop(s)
 		r.commit()
@@ -109,7 +113,7 @@ func (r *room) finish(e *ending) {
 	switch {
 	case e.failed:
 		err = errFailed
-	case e.destroy, len(r.members) == 0 && len(r.alarms.list) == 0 && (r.kind.keepEmpty < 0 || r.unchanged()):
+	case e.destroy, r.forgettable():
 		then = store.Remove
 	default:
 		if r.emptySince = time.Now(); len(r.members) > 0 {
@@ -146,7 +150,7 @@ func (r *room) saveLast(then store.Then, shutdown bool) error {
 		defer cancel()
 	}
 	err := r.saveBy(ctx, then)
-	if err != nil && r.active {
+	if err != nil && r.active && shutdown {
 		r.server.unsaved.Add(1)
 	}
 	return err

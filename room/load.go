@@ -23,6 +23,10 @@ func (r *room) hold(ask *actors.Ask) error {
 	if r.kept != nil {
 		return nil
 	}
+	if r.storeAway != nil && time.Since(r.awaySince) < sayAgain { // who has waited as long need not wait once more
+		return r.storeAway
+	}
+	r.storeAway = nil
 	by := time.Now().Add(loadTimeout)
 	if ask != nil && !ask.Deadline.IsZero() && ask.Deadline.Before(by) {
 		by = ask.Deadline
@@ -39,6 +43,7 @@ func (r *room) hold(ask *actors.Ask) error {
 		switch {
 		case err == nil:
 			r.kept = kept
+			r.continued = r.asleep && r.keep.term == term // nobody can have had it in between
 			r.keep.epoch, r.keep.term, r.keep.number = kept.Epoch, term, 0
 			return nil
 		case errors.As(err, &held):
@@ -53,7 +58,8 @@ func (r *room) hold(ask *actors.Ask) error {
 		}
 		if !pause(ctx, backoff) {
 			r.server.hooks.saveFailed(SaveFailedEvent{ID: r.id, Err: fmt.Errorf("room: the snapshot could not be read: %w", err)})
-			return contract.Errorf(contract.Unavailable, "the store of room %s does not answer; try again", r.id).WithRetryAfter(time.Second)
+			r.storeAway, r.awaySince = contract.Errorf(contract.Unavailable, "the store of room %s does not answer; try again", r.id).WithRetryAfter(time.Second), time.Now()
+			return r.storeAway
 		}
 	}
 }
@@ -65,7 +71,7 @@ func (r *room) taken() {
 	r.ref.asleep.Store(false)
 	r.ref.sessions.Store(0)
 	r.wakeTimer.stop()
-	r.server.gateway.CloseRoom(r.id.Kind, r.id.Name, takenClose.Code, takenClose.Reason)
+	r.server.gateway.CloseRoom(r.id.Kind, r.id.Name, takenClose.Code, takenClose.Reason, nil)
 }
 
 // heldBy is the error for a room that another server runs.
@@ -81,7 +87,8 @@ func (r *room) heldBy(o store.Owner) error {
 	return contract.Errorf(contract.Unavailable, "room %s is held by %s; try again later, or there", r.id, name).WithRetryAfter(wait)
 }
 
-// letGo gives back a room of which nothing has changed. If that fails the lease's end does it.
+// letGo gives back a room of which nothing has changed. It does not wait for that: until it is done nobody else has the
+// room, and if this server wants it before, it gets it under another epoch.
 func (r *room) letGo() {
 	k := &r.keep
 	if k.epoch == 0 {
@@ -92,12 +99,8 @@ func (r *room) letGo() {
 	if r.kept != nil && r.kept.Empty() {
 		b.Then = store.Remove
 	}
-	ctx, cancel := context.WithTimeout(r.server.saving, storeTimeout)
-	defer cancel()
-	if err := r.server.saver.do(ctx, b); err != nil && !errors.Is(err, store.ErrFenced) {
-		r.server.log.Debug("socka: a room could not be given back", "room", r.id, "error", err)
-	}
 	r.kept, k.epoch = nil, 0
+	r.server.saver.submit(&saving{batch: b})
 }
 
 // exists says whether there is something to be woken: without starting anything, for those who may not make a room.
@@ -151,7 +154,8 @@ func (r *room) open(ask *actors.Ask) error {
 		r.kept = nil
 		return err
 	}
-	fromSleep, lingered := r.asleep, !r.asleep && r.woke && (r.kept.Wake.IsZero() || r.kept.Wake.After(time.Now()))
+	lingered := !r.asleep && r.woke && (r.kept.Wake.IsZero() || r.kept.Wake.After(time.Now()))
+	strange := r.asleep && !r.continued
 	r.kept, r.asleep, r.woke, r.active = nil, false, false, true
 	r.ref.active.Store(true)
 	r.opened = time.Now()
@@ -159,11 +163,27 @@ func (r *room) open(ask *actors.Ask) error {
 		r.ticks.start(r)
 	}
 	r.server.hooks.wake(RoomEvent{ID: r.id, Sessions: len(r.members)})
-	if !fromSleep {
+	if !r.continued {
+		if strange {
+			r.closeStrangers()
+		}
 		r.reconcile(lingered)
+		if !r.active { // somebody's OnDetach has ended it
+			return contract.Errorf(contract.Unavailable, "room %s has just ended; try again", r.id).WithRetryAfter(time.Second)
+		}
 	}
 	r.setWake()
 	return nil
+}
+
+// closeStrangers closes the connections of a room that it does not know any more: another server had it while it slept
+// here.
+func (r *room) closeStrangers() {
+	known := make(map[string]bool, len(r.members))
+	for _, s := range r.members {
+		known[s.link] = s.away.IsZero()
+	}
+	r.server.gateway.CloseRoom(r.id.Kind, r.id.Name, takenClose.Code, "another server had the room; connect again", func(link string) bool { return !known[link] })
 }
 
 // make has New make the state. The context of New is that of the turn to which it belongs.
@@ -330,7 +350,8 @@ func (r *room) reload() {
 		r.end(&ending{why: &actors.Close{Code: conn.CloseRoomFailed, Reason: "the room failed"}, failed: true})
 	}
 	k := &r.keep
-	if k.flying != nil {
+	for k.flying != nil || k.gate != 0 { // what was promised to be kept
+		r.fly()
 		ctx, cancel := context.WithTimeout(r.server.saving, storeTimeout)
 		err := r.server.saver.wait(ctx, k.flying)
 		cancel()
@@ -340,13 +361,14 @@ func (r *room) reload() {
 		}
 		r.landed()
 	}
+	r.releases.durable(r.committed(), r)
 	if err := r.hold(nil); err != nil {
 		failed(err)
 		return
 	}
 	before := r.members
-	k.gate, k.next, k.parts, k.dirty = 0, nil, nil, false
-	r.alarms, r.touched = alarms{}, nil
+	k.next, k.parts, k.dirty = nil, nil, false
+	r.alarms, r.touched, r.removed = alarms{}, nil, nil
 	var err error
 	if r.kept.Empty() {
 		r.sessions, r.members = nil, nil
@@ -395,7 +417,12 @@ func (r *room) meet(before []*session) {
 		}
 	}
 	for _, s := range kept {
-		if s.recipient.pid == nil && s.away.IsZero() {
+		switch {
+		case r.sessions[s.link] != s || s.recipient.pid != nil || !s.away.IsZero():
+		case s.id == r.detaching: // its OnDetach has run, and is why we are here
+			s.gone = true
+			r.drop(s)
+		default:
 			s.lost = true
 			r.leave(s)
 		}

@@ -46,5 +46,6 @@ const (
 	// loadTimeout is how long a room tries to get its snapshot before whoever waits for it is told that it is unavailable,
 	// and storeTimeout the longest that one call of the store may take.
 	loadTimeout  = 5 * time.Second
+	sayAgain     = time.Second // for which the next ones are told the same
 	storeTimeout = 10 * time.Second
 )

@@ -136,12 +136,17 @@ func (q *releaseQueue) unknown(upTo uint64, r *room) {
 // giveUp lets go of closes and answers, which say that nobody knows, and drops the rest: the room ends unsaved.
 func (q *releaseQueue) giveUp(r *room) {
 	q.unknown(r.turns, r)
+	q.closes(r)
+	q.drop(r)
+}
+
+// closes lets go of closes. Whom they are for is not a member any more, and would stay connected for nothing.
+func (q *releaseQueue) closes(r *room) {
 	for i := range q.entries {
 		if _, ok := q.entries[i].msg.(*actors.Close); ok {
 			q.entries[i].leave(r)
 		}
 	}
-	q.drop(r)
 }
 
 // drop gives up everything: calls of sessions get no answer, since their connections close; askers learn that nobody

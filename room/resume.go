@@ -150,7 +150,9 @@ func (r *room) returned(s *session, m *actors.Attach, in *entrant) {
 		r.refuse(m, failed)
 		return
 	}
-	r.ref.sessions.Store(int32(len(r.members)))
+	if !r.has(s) { // it was closed by its OnResume
+		return
+	}
 	r.ticks.start(r)
 	r.setWake()
 	r.server.hooks.resume(SessionEvent{ID: r.id, Session: s.id, Addr: s.addr, Sessions: len(r.members)})

@@ -30,22 +30,27 @@ type room struct {
 	self   *actors.PID
 	alone  []string // the chain of a turn that nobody else waits for
 
-	active bool
-	asleep bool        // it has open sockets and no state
-	woke   bool        // the store said that it is due
-	kept   *store.Room // what the store has, read and not used yet
-	life   *life       // of this activation
-	state  any         // *State
-	keep   keeper      // what is saved of it
-	alarms alarms
+	active    bool
+	asleep    bool  // it has open sockets and no state
+	woke      bool  // the store said that it is due
+	continued bool  // it was asleep, and nobody else can have had it
+	storeAway error // what those were told who waited last for the snapshot, in vain
+	awaySince time.Time
+	kept      *store.Room // what the store has, read and not used yet
+	life      *life       // of this activation
+	state     any         // *State
+	keep      keeper      // what is saved of it
+	alarms    alarms
 
 	sessions map[string]*session // by link
 	members  []*session          // in order of joining; replaced, never changed in place
 	joined   uint64              // the order of the last that has joined
 	touched  []*session          // members that may have changed since they were captured
+	removed  []string            // ids of members that have left since
 	probes   map[string]*probe   // newcomers that wait, by link
 
-	leaving departures
+	leaving   departures
+	detaching string // the id of the session whose OnDetach runs
 
 	turns    uint64
 	spare    *turn // for the next one
@@ -310,7 +315,7 @@ func (r *room) drop(s *session) {
 	r.untouch(s)
 	delete(r.sessions, s.link)
 	if s.stored {
-		r.keep.put(partSession+s.id, nil)
+		r.removed = append(r.removed, s.id)
 	}
 	rest := make([]*session, 0, len(r.members))
 	for _, other := range r.members {

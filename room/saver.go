@@ -115,9 +115,8 @@ func (v *saver) enqueue(s *saving) {
 	}
 }
 
-// do saves a batch and waits for the end of it. When ctx ends first the batch is given up: it may have been carried out.
-func (v *saver) do(ctx context.Context, b store.Batch) error {
-	s := &saving{batch: b, done: make(chan error, 1)}
+// do saves a batch and waits for the end of it, told by s.done. When ctx ends first the batch is given up: it may have been carried out.
+func (v *saver) do(ctx context.Context, s *saving) error {
 	v.submit(s)
 	select {
 	case err := <-s.done:
@@ -151,6 +150,22 @@ func (v *saver) wait(ctx context.Context, s *saving) error {
 		return err
 	case <-ctx.Done():
 		return context.Cause(ctx)
+	}
+}
+
+// drain waits until nothing is under way.
+func (v *saver) drain(ctx context.Context) {
+	for {
+		v.mu.Lock()
+		var one *saving
+		for s := range v.open {
+			one = s
+			break
+		}
+		v.mu.Unlock()
+		if one == nil || v.wait(ctx, one) != nil && ctx.Err() != nil {
+			return
+		}
 	}
 }
 
@@ -237,8 +252,13 @@ func (v *saver) settle(s *saving, err error) {
 		v.settleLocked(s)
 		waiters := s.waiters
 		v.mu.Unlock()
-		if err == nil && s.batch.Then == store.Release && !s.batch.Wake.IsZero() {
-			v.released(s.batch.Wake)
+		if err == nil && s.batch.Then == store.Release {
+			switch {
+			case s.batch.Keep: // it may want to be woken at whatever time was saved before
+				v.released(time.Now())
+			case !s.batch.Wake.IsZero():
+				v.released(s.batch.Wake)
+			}
 		}
 		for _, w := range waiters {
 			w <- err

@@ -87,6 +87,8 @@ func (s *Server) stop(ctx context.Context) error {
 	if err := s.system.Close(patient); err != nil && problems == nil {
 		problems = append(problems, err)
 	}
+	s.saver.drain(ctx)
+	s.saver.kill()
 	if err := s.lease.leave(patient); err != nil {
 		problems = append(problems, fmt.Errorf("room: shutdown: giving back the lease: %w; it ends by itself", err))
 	}

@@ -29,7 +29,7 @@ func (r *room) settle() {
 			r.empty = false
 		case !r.empty:
 			r.empty, r.emptySince = true, time.Now()
-			if len(r.alarms.list) == 0 && (r.kind.keepEmpty < 0 || r.unchanged()) {
+			if r.forgettable() {
 				_ = r.forget() // if it cannot now, it can when it would sleep
 			}
 		}
@@ -94,7 +94,7 @@ func (r *room) sleep() error {
 	if r.connected() == 0 {
 		then = store.Release
 	}
-	if then == store.Release && r.overdue() {
+	if then == store.Release && (r.overdue() || r.forgettable()) {
 		return r.forget()
 	}
 	if err := r.capture(); err != nil {
@@ -120,6 +120,11 @@ func (r *room) sleep() error {
 	}
 	r.server.hooks.sleep(RoomEvent{ID: r.id, Sessions: sessions})
 	return nil
+}
+
+// forgettable says whether nothing is worth being kept of a room.
+func (r *room) forgettable() bool {
+	return len(r.members) == 0 && len(r.alarms.list) == 0 && (r.kind.keepEmpty < 0 || r.unchanged())
 }
 
 // overdue says whether an empty room has been kept for as long as it is to be.
@@ -157,7 +162,14 @@ func (r *room) saveBy(ctx context.Context, then store.Then) error {
 	if then == store.Remove && !k.whole && k.number == 0 && k.epoch == 0 {
 		return nil
 	}
-	err := r.server.saver.do(ctx, r.batch(then))
+	s := &saving{batch: r.batch(then), done: make(chan error, 1)}
+	err := r.server.saver.do(ctx, s)
+	if then == store.Remove && errors.Is(err, store.ErrFenced) && s.attempts > 0 {
+		// One of the attempts that seemed to fail may have done it.
+		if _, gone := r.server.store.Load(ctx, s.batch.Key); errors.Is(gone, store.ErrNotFound) {
+			err = nil
+		}
+	}
 	switch {
 	case err == nil:
 		k.gate = 0
@@ -195,7 +207,7 @@ func (r *room) deactivate() {
 	r.ref.asleep.Store(false)
 	r.wakeTimer.stop()
 	r.active, r.asleep, r.empty, r.woke = false, false, false, false
-	r.state, r.sessions, r.touched = nil, nil, nil
+	r.state, r.sessions, r.touched, r.removed = nil, nil, nil, nil
 	r.answered, r.panics, r.leaving = answeredAsks{}, nil, departures{}
 	r.life, r.spare, r.outlet = nil, nil, nil
 	r.alarms, r.probes, r.emptySince = alarms{}, nil, time.Time{}
@@ -212,6 +224,7 @@ func (r *room) deactivate() {
 // again.
 func (r *room) fenced() {
 	r.server.hooks.saveFailed(SaveFailedEvent{ID: r.id, Err: store.ErrFenced, Fenced: true})
+	r.releases.closes(r)
 	r.releases.drop(r)
 	r.keep.epoch, r.keep.flying = 0, nil
 	r.stop(takenClose)

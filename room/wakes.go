@@ -17,7 +17,7 @@ import (
 type waker struct {
 	store store.Store
 	log   *slog.Logger
-	wake  func(key store.Key) error
+	wake  func(ctx context.Context, key store.Key) error
 	poll  time.Duration // zero: changes are told
 	own   bool
 
@@ -39,12 +39,13 @@ const (
 	wakeBatch = 256
 	// wakeTogether is how many rooms are woken at a time.
 	wakeTogether = 32
+	wakeWait     = time.Second
 	// wakePause is how long a room is left alone that could not be woken.
 	wakePause = time.Minute
 )
 
 // newWaker makes a waker. own says that nobody else changes what the store has.
-func newWaker(st store.Store, own bool, log *slog.Logger, wake func(store.Key) error) *waker {
+func newWaker(st store.Store, own bool, log *slog.Logger, wake func(context.Context, store.Key) error) *waker {
 	w := &waker{store: st, log: log, wake: wake, own: own, left: make(map[store.Key]time.Time)}
 	w.ctx, w.stop = context.WithCancel(context.Background())
 	return w
@@ -181,7 +182,7 @@ func (w *waker) wakeAll(due []store.Key, now time.Time) (woken bool) {
 		places <- struct{}{}
 		running.Go(func() {
 			defer func() { <-places }()
-			err := w.wake(key)
+			err := w.wake(w.ctx, key)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -208,8 +209,9 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// wakeKey starts a room that the store says is due, and waits until it runs or cannot.
-func (s *Server) wakeKey(key store.Key) error {
+// wakeKey starts a room that the store says is due, and waits until it has its snapshot or cannot have it; for wakeWait at
+// most.
+func (s *Server) wakeKey(ctx context.Context, key store.Key) error {
 	id := ID{key.Kind, key.Name}
 	if s.kinds[id.Kind] == nil {
 		return errors.New("room: no definition of its kind")
@@ -219,8 +221,25 @@ func (s *Server) wakeKey(key store.Key) error {
 		return err
 	}
 	done := make(chan error, 1)
-	s.system.Send(e.pid, &visit{run: func(r *room) { done <- r.woken() }, lost: func() { done <- errors.New("room: it failed") }})
-	return <-done
+	s.system.Send(e.pid, &visit{
+		run: func(r *room) {
+			err := r.woken()
+			done <- err
+			if err == nil && r.active {
+				r.due()
+			}
+		},
+		lost: func() { done <- errors.New("room: it failed") },
+	})
+	timer := time.NewTimer(wakeWait)
+	defer timer.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-timer.C: // it is on its way
+	case <-ctx.Done():
+	}
+	return nil
 }
 
 // wakeDue comes when something is due in a room that has an actor: an alarm, the end of an absence.
