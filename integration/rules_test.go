@@ -37,6 +37,9 @@ var onlyIn = map[string][]string{
 	"github.com/lxzan/gws":              {"conn", "client"},
 	"github.com/invopop/jsonschema":     {"contract"},
 	"github.com/xeipuuv/gojsonschema":   {"contract"},
+	"github.com/ncruces/go-sqlite3":     {"store"},
+	"github.com/jackc/pgx":              {"store"},
+	"github.com/netresearch/go-cron":    {"room"},
 }
 
 // source is one Go file of the repository.
