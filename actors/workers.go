@@ -21,7 +21,7 @@ type workers struct {
 }
 
 const (
-	maxIdle = 16
+	maxIdle = 64
 	maxWait = time.Second
 )
 

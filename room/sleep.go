@@ -25,8 +25,9 @@ func (r *room) working() bool {
 func (r *room) settle() {
 	if r.active {
 		switch {
-		case len(r.members) > 0 || r.working():
+		case len(r.members) > 0:
 			r.empty = false
+		case r.working():
 		case !r.empty:
 			r.empty, r.emptySince = true, time.Now()
 			if r.forgettable() {

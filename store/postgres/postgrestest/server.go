@@ -76,7 +76,7 @@ var errMissing = errors.New("postgrestest: there is no Postgres to test with")
 
 func fail(tb testing.TB, err error) {
 	tb.Helper()
-	if errors.Is(err, errMissing) {
+	if errors.Is(err, errMissing) && os.Getenv("CI") != "true" { // which installs it
 		tb.Skip(err)
 	}
 	tb.Fatal(err)
