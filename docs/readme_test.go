@@ -11,33 +11,34 @@ import (
 	"testing"
 )
 
-// Code comes early, and what it shows is part of a file that is compiled and run. An excerpt has whole paragraphs, in the
-// order of the file, but for their indentation.
-func TestReadmeExcerpts(t *testing.T) {
-	all := blocks(t, "README.md")
-	if len(all) == 0 || all[0].line > 30 || all[0].attrs["from"] == "" {
+// Code comes early in README.md, and what pages show is part of a file that is compiled and run. An excerpt has whole
+// paragraphs, in the order of the file, but for their indentation.
+func TestExcerpts(t *testing.T) {
+	if all := blocks(t, "README.md"); len(all) == 0 || all[0].line > 30 || all[0].attrs["from"] == "" {
 		t.Error("README.md does not begin with an excerpt of code within its first 30 lines")
 	}
-	excerpts := 0
-	for _, b := range all {
-		from := b.attrs["from"]
-		if from == "" {
-			continue
-		}
-		excerpts++
-		rest := unindent(readPage(t, from))
-		for _, paragraph := range strings.Split(unindent(b.text), "\n\n") {
-			paragraph = strings.Trim(paragraph, "\n") + "\n"
-			at := strings.Index("\n"+rest, "\n"+paragraph)
-			if at < 0 {
-				t.Errorf("README.md:%d: %s does not have, or not in this order:\n%s", b.line, from, paragraph)
+	for page, least := range map[string]int{"README.md": 5, "docs/persistence.md": 3} {
+		excerpts := 0
+		for _, b := range blocks(t, page) {
+			from := b.attrs["from"]
+			if from == "" {
 				continue
 			}
-			rest = rest[at+len(paragraph):]
+			excerpts++
+			rest := unindent(readPage(t, from))
+			for _, paragraph := range strings.Split(unindent(b.text), "\n\n") {
+				paragraph = strings.Trim(paragraph, "\n") + "\n"
+				at := strings.Index("\n"+rest, "\n"+paragraph)
+				if at < 0 {
+					t.Errorf("%s:%d: %s does not have, or not in this order:\n%s", page, b.line, from, paragraph)
+					continue
+				}
+				rest = rest[at+len(paragraph):]
+			}
 		}
-	}
-	if excerpts < 4 {
-		t.Errorf("README.md has %d excerpts, want at least 4", excerpts)
+		if excerpts < least {
+			t.Errorf("%s has %d excerpts, want at least %d", page, excerpts, least)
+		}
 	}
 }
 
@@ -149,22 +150,24 @@ func TestReadmeFeatures(t *testing.T) {
 	}
 }
 
-// Every default in the table of limits is the one that the documentation of the field states.
-func TestReadmeDefaults(t *testing.T) {
+// Every default in a table of limits is the one that the documentation of the field states.
+func TestDefaults(t *testing.T) {
 	row := regexp.MustCompile("(?m)^\\| `(\\w+)\\.(\\w+)\\.(\\w+)`[^|]*\\| ([^|]+) \\|")
-	rows := row.FindAllStringSubmatch(readPage(t, "README.md"), -1)
-	if len(rows) < 15 {
-		t.Fatalf("README.md has %d limits, want at least 15", len(rows))
-	}
-	for _, m := range rows {
-		doc := fieldDoc(t, m[1], m[2], m[3])
-		if doc == "" {
-			t.Errorf("%s.%s.%s has no documentation, or is not there", m[1], m[2], m[3])
-			continue
+	for page, least := range map[string]int{"README.md": 25, "docs/persistence.md": 8} {
+		rows := row.FindAllStringSubmatch(readPage(t, page), -1)
+		if len(rows) < least {
+			t.Errorf("%s has %d limits, want at least %d", page, len(rows), least)
 		}
-		stated := regexp.MustCompile(`Defaults?:? ` + regexp.QuoteMeta(m[4]) + `[.,;: ]`)
-		if !stated.MatchString(strings.Join(strings.Fields(doc), " ") + " ") {
-			t.Errorf("README.md has the default %q for %s.%s, whose documentation says: %s", m[4], m[2], m[3], doc)
+		for _, m := range rows {
+			doc := fieldDoc(t, m[1], m[2], m[3])
+			if doc == "" {
+				t.Errorf("%s: %s.%s.%s has no documentation, or is not there", page, m[1], m[2], m[3])
+				continue
+			}
+			stated := regexp.MustCompile(`Defaults?:? ` + regexp.QuoteMeta(m[4]) + `[.,;: ]`)
+			if !stated.MatchString(strings.Join(strings.Fields(doc), " ") + " ") {
+				t.Errorf("%s has the default %q for %s.%s, whose documentation says: %s", page, m[4], m[2], m[3], doc)
+			}
 		}
 	}
 }
