@@ -13,6 +13,7 @@ import (
 	_ "github.com/gosocka/socka/js"
 	_ "github.com/gosocka/socka/room"
 	_ "github.com/gosocka/socka/roomtest"
+	_ "github.com/gosocka/socka/store/sqlite"
 )
 
 // TestGuide follows the guide: its files become a module of their own, which must vet and pass its tests.
@@ -37,8 +38,8 @@ func TestGuide(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if files < 6 {
-		t.Fatalf("the guide has %d files, want at least 6", files)
+	if files < 7 {
+		t.Fatalf("the guide has %d files, want at least 7", files)
 	}
 	writeModule(t, dir, "example.com/live")
 
