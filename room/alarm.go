@@ -318,6 +318,9 @@ func (a *alarm) catchUp(now time.Time) {
 
 // fire runs OnAlarm for what is due, in the order of due time, then name.
 func (r *room) fire() {
+	if r.kind.onAlarm == nil { // not any more: they wait for a definition that has it
+		return
+	}
 	for range alarmsTogether {
 		now := time.Now()
 		var first *alarm

@@ -176,7 +176,12 @@ func (e *askAnswer) unknown(r *room) {
 		return
 	}
 	e.told = true
-	r.reply(e.ask, r.askResult(&turn{room: r, name: e.ask.RPC, format: e.ask.Format}, e.ask, nil, errCommitLate))
+	r.replyUnknown(e.ask)
+}
+
+// replyUnknown tells an asker that nobody knows what has become of its call.
+func (r *room) replyUnknown(m *actors.Ask) {
+	r.reply(m, r.askResult(&turn{room: r, name: m.RPC, format: m.Format}, m, nil, errCommitLate))
 }
 
 func (e *askAnswer) leave(r *room) {
@@ -226,6 +231,15 @@ func (a *answeredAsks) seen(r *room, m *actors.Ask) bool {
 	}
 	a.byKey[key] = &answeredAsk{}
 	return false
+}
+
+// end answers those who wait for an answer that does not come.
+func (a *answeredAsks) end(r *room) {
+	for _, known := range a.byKey {
+		for _, m := range known.waiting {
+			r.replyUnknown(m)
+		}
+	}
 }
 
 func (a *answeredAsks) done(r *room, m *actors.Ask, result *actors.AskResult) {

@@ -94,6 +94,9 @@ func (r *room) workDone(m *workDone) {
 		return
 	}
 	delete(r.works, w)
+	for _, other := range r.members { // what it was given may lead to any of them
+		r.touch(other)
+	}
 	s := w.session
 	t := &turn{room: r, name: w.name, session: s, format: w.format, ask: w.ask}
 	if s != nil && !r.has(s) {

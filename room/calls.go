@@ -48,7 +48,7 @@ func (r *room) goOn(s *session) {
 // handle runs one request and queues its answer.
 func (r *room) handle(s *session, m *actors.Call) {
 	if m.Refused != nil {
-		r.release(release{at: s.recipient, msg: refusal(m, *m.Refused)})
+		r.release(release{at: s.sender(m), msg: refusal(m, *m.Refused)})
 		return
 	}
 	h := r.kind.handlers[m.RPC]
@@ -57,10 +57,10 @@ func (r *room) handle(s *session, m *actors.Call) {
 		t := &turn{room: r, name: strings.Clone(m.RPC), session: s, format: s.format, stage: stageInput}
 		err := contract.Errorf(contract.UnknownCall, "Unknown call: %s", m.RPC)
 		t.report(err)
-		r.release(release{at: s.recipient, msg: t.answerError(m, err)})
+		r.release(release{at: s.sender(m), msg: t.answerError(m, err)})
 	case h.mode == modeAsync:
 		t := &turn{room: r, name: h.name, session: s, format: s.format}
-		at := s.recipient // the session may have another one by then, that knows nothing of this call
+		at := s.sender(m)
 		r.beginAsync(t, h, m.Format, m.Body, func(t *turn, body []byte, err error) release {
 			if err != nil {
 				return release{at: at, msg: t.answerError(m, err)}
@@ -96,8 +96,16 @@ func (t *turn) call(h *handler, m *actors.Call) {
 	case h.mode != modeOneWay:
 		a.Frame = wire.AppendResponse(a.Frame, m.Format, m.ID, m.RPC, nil)
 	}
-	t.out = append(t.out, release{at: t.session.recipient, msg: a})
+	t.out = append(t.out, release{at: t.session.sender(m), msg: a})
 	t.settle(err)
+}
+
+// sender is the connection that a call came from. The session may have another one by now, which knows nothing of the call.
+func (s *session) sender(m *actors.Call) recipient {
+	if s.link != m.Session {
+		return recipient{pid: m.From}
+	}
+	return s.recipient
 }
 
 func (t *turn) handleGuarded(h *handler, f wire.Format, body, dst []byte) (out []byte, err error) {

@@ -45,7 +45,9 @@ func (r *room) wakeAt() (at time.Time) {
 		}
 	}
 	for i := range r.alarms.list {
-		sooner(r.alarms.list[i].due())
+		if r.kind.onAlarm != nil {
+			sooner(r.alarms.list[i].due())
+		}
 	}
 	for _, s := range r.members {
 		if !s.away.IsZero() {

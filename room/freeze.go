@@ -37,7 +37,9 @@ func (r *room) stall(msg any) bool {
 	switch m := msg.(type) {
 	case *actors.Call:
 		s := r.sessions[m.Session]
-		switch {
+		switch p := r.probes[m.Session]; {
+		case p != nil:
+			p.waiting = append(p.waiting, m)
 		case s == nil || s.gone:
 		case s.async != nil:
 			s.waiting = append(s.waiting, m) // in its place; its async call is answered by a turn that waits too
@@ -45,7 +47,7 @@ func (r *room) stall(msg any) bool {
 			frame := r.errorFrame(&turn{room: r, name: m.RPC}, m.Format, r.unavailable())
 			frame.ID, frame.RPC = m.ID, m.RPC
 			answer := &actors.Answer{Number: m.Number, Frame: wire.AppendError(nil, m.Format, frame)}
-			r.refuseNow(release{at: s.recipient, msg: answer, refusal: true})
+			r.refuseNow(release{at: s.sender(m), msg: answer, refusal: true})
 			m.Release()
 		}
 	case *actors.Attach:

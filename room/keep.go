@@ -105,40 +105,50 @@ func (r *room) captureState() (changed bool, err error) {
 	return true, nil
 }
 
-// captureRest encodes the sessions that may have changed, and the alarms if they have.
-func (r *room) captureRest() (changed bool, err error) {
-	k := &r.keep
-	var problems []error
-	var failed []*session
-	for _, s := range r.takeTouched() {
-		now, err := r.kind.encodeData(s.public, len(s.saved)+16)
-		if err == nil && !s.anew && s.saved != nil && bytes.Equal(now, s.saved) {
+// captureSessions encodes the sessions that may have changed: all, or none if one cannot be encoded.
+func (r *room) captureSessions() (changed bool, err error) {
+	type record struct {
+		s            *session
+		data, record []byte
+	}
+	var list []record
+	for _, s := range r.touched {
+		data, err := r.kind.encodeData(s.public, len(s.saved)+16)
+		if err == nil && !s.anew && s.saved != nil && bytes.Equal(data, s.saved) {
 			continue
 		}
-		var record []byte
+		var whole []byte
 		if err == nil {
-			record, err = r.kind.encodeSession(s)
+			whole, err = r.kind.encodeSession(s)
 		}
 		if err != nil {
-			problems = append(problems, fmt.Errorf("room: the data of session %s: %w", s.id, err))
-			failed = append(failed, s)
-			continue
+			return false, fmt.Errorf("room: the data of session %s: %w", s.id, err)
 		}
-		s.saved, s.stored, s.anew = now, true, false
-		k.put(partSession+s.id, r.frame(contentSession, record))
+		list = append(list, record{s, data, whole})
 	}
-	for _, s := range failed {
-		r.touch(s)
+	r.clearTouched()
+	for _, c := range list {
+		c.s.saved, c.s.stored, c.s.anew = c.data, true, false
+		r.keep.put(partSession+c.s.id, r.frame(contentSession, c.record))
 	}
+	return len(list) > 0, nil
+}
+
+// captureRest takes what is not the state: sessions that may have changed, who has left, and the alarms if they have changed.
+func (r *room) captureRest() (changed bool, err error) {
+	k := &r.keep
+	changed, err = r.captureSessions()
 	for _, id := range r.removed {
 		k.put(partSession+id, nil)
+		changed = true
 	}
 	r.removed = nil
 	if r.alarms.touched {
 		r.alarms.touched = false
 		k.put(partAlarms, r.alarmsPart())
+		changed = true
 	}
-	return len(k.parts) > 0, errors.Join(problems...)
+	return changed, err
 }
 
 // put captures a part; nil data: it is to be deleted.
@@ -175,16 +185,13 @@ func (r *room) untouch(s *session) {
 	r.touched = r.touched[:last]
 }
 
-// takeTouched empties the list. What it gives is good until the next session is touched.
-func (r *room) takeTouched() []*session {
-	list := r.touched
-	for _, s := range list {
-		s.touched = 0
+func (r *room) clearTouched() {
+	for i, s := range r.touched {
+		r.touched[i], s.touched = nil, 0
 	}
-	if r.touched = list[:0]; cap(list) > 64 {
+	if r.touched = r.touched[:0]; cap(r.touched) > 64 {
 		r.touched = nil
 	}
-	return list
 }
 
 // judgeState is the part of a turn's end that can still fail it: under EachTurn its state is captured, and after a panic the
@@ -202,10 +209,15 @@ func (t *turn) judgeState(err error) error {
 		}
 		return err
 	}
+	before := r.keep.next
 	changed, failed := r.captureState()
-	t.changed = changed
 	if failed == nil {
-		return err
+		var rest bool
+		if rest, failed = r.captureSessions(); failed == nil {
+			t.changed = changed || rest
+			return err
+		}
+		r.keep.next = before
 	}
 	if r.kind.save == EachTurn {
 		if again := r.rewind(); again != nil {

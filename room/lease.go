@@ -138,10 +138,10 @@ func (l *lease) forget(id store.OwnerID) {
 
 // keep renews the lease while it is used.
 func (l *lease) keep() {
+	l.mu.Lock()
+	l.timer = nil // who needs the lease from now on sets another
+	l.mu.Unlock()
 	if !l.used() {
-		l.mu.Lock()
-		l.timer = nil
-		l.mu.Unlock()
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), max(l.ttl/3, store.MinTTL))
@@ -157,8 +157,8 @@ func (l *lease) keep() {
 		}
 		l.failed = err
 	}
-	if !l.ended && l.timer != nil {
-		l.timer.Reset(next)
+	if !l.ended && l.timer == nil {
+		l.timer = time.AfterFunc(next, l.keep)
 	}
 }
 

@@ -28,7 +28,8 @@ func (r *room) hold(ask *actors.Ask) error {
 	}
 	r.storeAway = nil
 	by := time.Now().Add(loadTimeout)
-	if ask != nil && !ask.Deadline.IsZero() && ask.Deadline.Before(by) {
+	impatient := ask != nil && !ask.Deadline.IsZero() && ask.Deadline.Before(by)
+	if impatient {
 		by = ask.Deadline
 	}
 	ctx, cancel := context.WithDeadline(r.server.base, by)
@@ -58,8 +59,11 @@ func (r *room) hold(ask *actors.Ask) error {
 		}
 		if !pause(ctx, backoff) {
 			r.server.hooks.saveFailed(SaveFailedEvent{ID: r.id, Err: fmt.Errorf("room: the snapshot could not be read: %w", err)})
-			r.storeAway, r.awaySince = contract.Errorf(contract.Unavailable, "the store of room %s does not answer; try again", r.id).WithRetryAfter(time.Second), time.Now()
-			return r.storeAway
+			away := contract.Errorf(contract.Unavailable, "the store of room %s does not answer; try again", r.id).WithRetryAfter(time.Second)
+			if !impatient {
+				r.storeAway, r.awaySince = away, time.Now()
+			}
+			return away
 		}
 	}
 }
@@ -96,10 +100,13 @@ func (r *room) letGo() {
 	}
 	k.number++
 	b := store.Batch{Key: store.Key(r.id), Epoch: k.epoch, Number: k.number, Then: store.Release, Keep: true}
-	if r.kept != nil && r.kept.Empty() {
+	switch {
+	case r.kept != nil && r.kept.Empty():
 		b.Then = store.Remove
+	case r.failed: // it would only fail again
+		b.Keep, b.Wake, b.Linger = false, time.Now().Add(wakePause), -1
 	}
-	r.kept, k.epoch = nil, 0
+	r.kept, r.failed, k.epoch = nil, false, 0
 	r.server.saver.submit(&saving{batch: b})
 }
 
@@ -355,6 +362,10 @@ func (r *room) reload() {
 		ctx, cancel := context.WithTimeout(r.server.saving, storeTimeout)
 		err := r.server.saver.wait(ctx, k.flying)
 		cancel()
+		if errors.Is(err, store.ErrFenced) {
+			r.fenced()
+			return
+		}
 		if err != nil {
 			failed(err)
 			return

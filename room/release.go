@@ -153,8 +153,11 @@ func (q *releaseQueue) closes(r *room) {
 // knows.
 func (q *releaseQueue) drop(r *room) {
 	for i := range q.entries {
-		if e := &q.entries[i]; e.asked != nil {
+		switch e := &q.entries[i]; {
+		case e.asked != nil:
 			e.asked.unknown(r)
+		case e.work != nil && e.work.ask != nil:
+			r.replyUnknown(e.work.ask)
 		}
 	}
 	*q = releaseQueue{}
@@ -176,7 +179,7 @@ func unknownAnswer(a *actors.Answer) *actors.Answer {
 	return &actors.Answer{Number: a.Number, Frame: wire.AppendError(nil, format, frame)}
 }
 
-var errCommitLate = contract.Errorf(contract.OutcomeUnknown, "the call has run, but what it has changed could not be saved in time")
+var errCommitLate = contract.Errorf(contract.OutcomeUnknown, "the call has run, but whether what it has changed is kept is not known")
 
 // keepReleases is the room for entries that an empty queue holds on to.
 const keepReleases = 4

@@ -51,6 +51,7 @@ type room struct {
 
 	leaving   departures
 	detaching string // the id of the session whose OnDetach runs
+	failed    bool   // it ended because it failed
 
 	turns    uint64
 	spare    *turn // for the next one

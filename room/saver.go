@@ -56,7 +56,8 @@ type saving struct {
 	bytes    int
 	since    time.Time
 	attempts int
-	over     bool // given up, or settled; guarded by the saver
+	over     bool  // given up, or settled; guarded by the saver
+	err      error // the store's last word, once over
 	waiters  []chan error
 }
 
@@ -140,7 +141,7 @@ func (v *saver) wait(ctx context.Context, s *saving) error {
 	v.mu.Lock()
 	if s.over {
 		v.mu.Unlock()
-		return nil
+		return s.err
 	}
 	done := make(chan error, 1)
 	s.waiters = append(s.waiters, done)
@@ -214,16 +215,22 @@ func (v *saver) take() (list []*saving) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	bytes, n := 0, 0
+	var later []*saving // of rooms that have one in the list: of an activation before
+	rooms := make(map[store.Key]struct{}, min(len(v.queue), saveTogether))
 	for _, s := range v.queue {
 		if len(list) == saveTogether || len(list) > 0 && bytes+s.bytes > saveTogetherBytes {
 			break
 		}
-		if n++; !s.over {
+		n++
+		if _, double := rooms[s.batch.Key]; double {
+			later = append(later, s)
+		} else if !s.over {
+			rooms[s.batch.Key] = struct{}{}
 			list, bytes = append(list, s), bytes+s.bytes
 		}
 	}
 	clear(v.queue[:n])
-	if v.queue = v.queue[n:]; len(v.queue) == 0 {
+	if v.queue = append(later, v.queue[n:]...); len(v.queue) == 0 {
 		v.queue = nil
 	}
 	if list == nil {
@@ -249,6 +256,7 @@ func (v *saver) settle(s *saving, err error) {
 			v.mu.Unlock()
 			return
 		}
+		s.err = err
 		v.settleLocked(s)
 		waiters := s.waiters
 		v.mu.Unlock()

@@ -8,7 +8,8 @@ import (
 )
 
 // Session is one client's membership in a room. A handler may read and change Data; like the room's state it belongs to
-// the room, so it must not be touched outside a turn.
+// the room, so it must not be touched outside a turn. A change is saved if this turn has the session as its t.Session or from
+// t.Sessions, or is a continuation of [Go] or [HandleAsync]; do not keep a *Session for other turns.
 type Session[Data any] struct {
 	Data Data
 	s    *session

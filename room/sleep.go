@@ -209,8 +209,12 @@ func (r *room) deactivate() {
 	r.wakeTimer.stop()
 	r.active, r.asleep, r.empty, r.woke = false, false, false, false
 	r.state, r.sessions, r.touched, r.removed = nil, nil, nil, nil
+	r.answered.end(r)
 	r.answered, r.panics, r.leaving = answeredAsks{}, nil, departures{}
 	r.life, r.spare, r.outlet = nil, nil, nil
+	for _, p := range r.probes {
+		r.server.system.Send(p.attach.From, &actors.Close{Code: conn.CloseUnavailable, Reason: "the room has just ended; connect again"})
+	}
 	r.alarms, r.probes, r.emptySince = alarms{}, nil, time.Time{}
 	r.keep = keeper{epoch: r.keep.epoch, term: r.keep.term, number: r.keep.number}
 	r.releases.drop(r)
@@ -246,6 +250,11 @@ func (r *room) stop(why *actors.Close) {
 		}
 		s.gone = true
 		r.server.hooks.detach(SessionEvent{ID: r.id, Session: s.id, Addr: s.addr})
+	}
+	for w := range r.works {
+		if w.ask != nil {
+			r.replyUnknown(w.ask)
+		}
 	}
 	r.works = nil
 	r.deactivate()
