@@ -6,6 +6,7 @@ import (
 	"github.com/gosocka/socka/actors"
 	"github.com/gosocka/socka/conn"
 	"github.com/gosocka/socka/contract"
+	"github.com/gosocka/socka/store"
 	"github.com/gosocka/socka/wire"
 )
 
@@ -14,6 +15,19 @@ const maxDeferred = 4096
 
 // leaseBack comes when the server's lease was renewed after it had ended.
 type leaseBack struct{ actors.Message }
+
+// leaseBack has the room find out whether it still is this server's.
+func (r *room) leaseBack() {
+	k := &r.keep
+	if !r.asleep || k.flying != nil || k.term == r.server.lease.term.Load() {
+		r.proceed()
+		return
+	}
+	k.number++
+	k.flight = flight{term: r.server.lease.term.Load()}
+	k.flying = &saving{to: r.self, batch: store.Batch{Key: store.Key(r.id), Epoch: k.epoch, Number: k.number, Keep: true}}
+	r.server.saver.submit(k.flying)
+}
 
 // stalled says whether no turn may start: the store fails, what is held back is too much, or the lease has ended and the
 // epoch may not be ours any more.

@@ -469,3 +469,33 @@ func TestHeldPushesAndNewConnections(t *testing.T) {
 		}
 	})
 }
+
+// Clients of a room that another server has taken while it slept here are told, though nobody sends anything.
+func TestTakenAndSilent(t *testing.T) {
+	withFaults(t, quiet(), newDesk(nil), func(t *testing.T, s *roomtest.Server, st *storefault.Store) {
+		ada, bob := s.Connect("desk/1?name=Ada"), s.Connect("desk/1?name=Bob")
+		add1(ada, "a")
+		s.Sleep("desk/1")
+		changes, stop := bob.Changes()
+		defer stop()
+		lapse := st.Inject(storefault.Fault{On: storefault.Renew})
+		s.Advance(4 * time.Second)
+		thief, err := st.Join(t.Context(), store.Owner{Addr: "thief"}, time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := st.Acquire(t.Context(), thief.ID, store.Key{Kind: "desk", Name: "1"}); err != nil {
+			t.Fatal(err)
+		}
+		lapse.Release()
+		s.Advance(time.Minute)
+		select {
+		case c := <-changes:
+			if c.Code != 4504 {
+				t.Errorf("bob: %+v", c)
+			}
+		default:
+			t.Error("a minute later bob is still connected to a room that another server has")
+		}
+	})
+}

@@ -433,11 +433,18 @@ func (r *room) saved(m *saved) {
 	if k.flying == nil || k.flying != m.s {
 		return
 	}
+	if m.err != nil && r.asleep {
+		r.taken()
+		return
+	}
 	if m.err != nil {
 		r.fenced()
 		return
 	}
 	r.landed()
+	if r.asleep {
+		return
+	}
 	r.fly()
 	r.releases.durable(r.committed(), r)
 	r.proceed()

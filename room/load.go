@@ -44,6 +44,10 @@ func (r *room) hold(ask *actors.Ask) error {
 		switch {
 		case err == nil:
 			r.kept = kept
+			if r.keep.flying != nil { // it only asked whether the room still is ours
+				r.server.saver.giveUp(r.keep.flying)
+				r.keep.flying = nil
+			}
 			r.continued = r.asleep && r.keep.term == term // nobody can have had it in between
 			r.keep.epoch, r.keep.term, r.keep.number = kept.Epoch, term, 0
 			return nil

@@ -128,7 +128,7 @@ func (r *room) receive(msg any) {
 	case idleDue:
 		r.idle()
 	case leaseBack:
-		r.proceed()
+		r.leaseBack()
 	case settle:
 	}
 }
@@ -151,7 +151,7 @@ func (r *room) awakeFor(m *actors.Call) bool {
 
 // saveFails hears that what was captured does not get into the store for now: no turn starts until it does.
 func (r *room) saveFails(m *saveFails) {
-	if r.keep.flying == nil || r.keep.flying != m.s {
+	if r.keep.flying == nil || r.keep.flying != m.s || !r.active {
 		return
 	}
 	r.keep.frozen = true

@@ -70,7 +70,7 @@ func (r *room) idle() {
 	}
 	left := r.kind.sleepAfter - time.Since(since)
 	switch {
-	case r.working():
+	case r.working() || r.stalled():
 		r.idleTimer = nil // settle sets it when the work is done
 	case left > 0:
 		r.setIdle(left)
