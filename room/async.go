@@ -29,6 +29,7 @@ type work struct {
 	session *session
 	format  wire.Format
 	ask     *actors.Ask // whose asker waits for it, if one does
+	shown   bool        // the turn that made it had all sessions in hand
 
 	do     func(ctx context.Context) (finish func(t *turn) ([]byte, error))
 	answer func(t *turn, body []byte, err error) release // nil: answers nobody
@@ -94,8 +95,10 @@ func (r *room) workDone(m *workDone) {
 		return
 	}
 	delete(r.works, w)
-	for _, other := range r.members { // what it was given may lead to any of them
-		r.touch(other)
+	if w.shown { // what it was given may lead to any of them
+		for _, other := range r.members {
+			r.touch(other)
+		}
 	}
 	s := w.session
 	t := &turn{room: r, name: w.name, session: s, format: w.format, ask: w.ask}

@@ -112,7 +112,7 @@ func (r *room) finish(e *ending) {
 	var err error
 	switch {
 	case e.failed:
-		err, r.failed = errFailed, true
+		err = errFailed
 	case e.destroy, r.forgettable():
 		then = store.Remove
 	default:

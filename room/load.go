@@ -26,7 +26,7 @@ func (r *room) hold(ask *actors.Ask) error {
 	if r.storeAway != nil && time.Since(r.awaySince) < sayAgain { // who has waited as long need not wait once more
 		return r.storeAway
 	}
-	r.storeAway = nil
+	r.storeAway, r.elsewhere = nil, false
 	by := time.Now().Add(loadTimeout)
 	impatient := ask != nil && !ask.Deadline.IsZero() && ask.Deadline.Before(by)
 	if impatient {
@@ -55,6 +55,7 @@ func (r *room) hold(ask *actors.Ask) error {
 			if r.asleep {
 				r.taken()
 			}
+			r.elsewhere = true
 			return r.heldBy(held.Owner)
 		case errors.Is(err, errShuttingDown):
 			return err
@@ -95,7 +96,8 @@ func (r *room) heldBy(o store.Owner) error {
 	return contract.Errorf(contract.Unavailable, "room %s is held by %s; try again later, or there", r.id, name).WithRetryAfter(wait)
 }
 
-// letGo gives back a room of which nothing has changed. It does not wait for that: until it is done nobody else has the
+// letGo gives back a room: as it is kept, if it was only looked at, and else, because it ended without being saved, to be
+// woken soon, for those of its sessions that are gone. It does not wait for that: until it is done nobody else has the
 // room, and if this server wants it before, it gets it under another epoch.
 func (r *room) letGo() {
 	k := &r.keep
@@ -105,12 +107,12 @@ func (r *room) letGo() {
 	k.number++
 	b := store.Batch{Key: store.Key(r.id), Epoch: k.epoch, Number: k.number, Then: store.Release, Keep: true}
 	switch {
-	case r.kept != nil && r.kept.Empty():
-		b.Then = store.Remove
-	case r.failed: // it would only fail again
+	case r.kept == nil:
 		b.Keep, b.Wake, b.Linger = false, time.Now().Add(wakePause), -1
+	case r.kept.Empty():
+		b.Then = store.Remove
 	}
-	r.kept, r.failed, k.epoch = nil, false, 0
+	r.kept, k.epoch = nil, 0
 	r.server.saver.submit(&saving{batch: b})
 }
 

@@ -61,6 +61,7 @@ func Broadcast[State, Data, T any](t *Turn[State, Data], push *contract.Push[T],
 			if s.exposed {
 				s.exposed = false
 				in.room.touch(s)
+				in.shown = true
 			}
 		}
 	}

@@ -140,6 +140,7 @@ func (r *room) returned(s *session, m *actors.Attach, in *entrant) {
 				delete(r.sessions, s.link)
 				s.link, s.recipient, s.format, s.addr, s.away, s.lost = oldLink, oldRecipient, oldFormat, oldAddr, since, true
 				r.sessions[s.link] = s
+				r.touchAnew(s)
 			}
 			return release{}
 		})

@@ -34,6 +34,7 @@ type room struct {
 	asleep    bool  // it has open sockets and no state
 	woke      bool  // the store said that it is due
 	continued bool  // it was asleep, and nobody else can have had it
+	elsewhere bool  // another server had it, when it was last asked for
 	storeAway error // what those were told who waited last for the snapshot, in vain
 	awaySince time.Time
 	kept      *store.Room // what the store has, read and not used yet
@@ -51,7 +52,6 @@ type room struct {
 
 	leaving   departures
 	detaching string // the id of the session whose OnDetach runs
-	failed    bool   // it ended because it failed
 
 	turns    uint64
 	spare    *turn // for the next one
@@ -175,7 +175,9 @@ func (r *room) Stopped(reason error) {
 		epoch, number := r.keep.epoch, r.keep.number+1
 		r.stop(why)
 		if epoch != 0 { // as it was last saved
-			r.server.saver.submit(&saving{batch: store.Batch{Key: store.Key(r.id), Epoch: epoch, Number: number, Keep: true, Then: store.Release}})
+			r.server.saver.submit(&saving{batch: store.Batch{
+				Key: store.Key(r.id), Epoch: epoch, Number: number, Then: store.Release, Wake: time.Now().Add(wakePause), Linger: -1,
+			}})
 		}
 	}
 	r.stopTimers()
@@ -247,8 +249,13 @@ func (r *room) enter(m *actors.Attach, in entrant) {
 	r.admitSession(s, func(err error) { r.refuse(m, err) })
 }
 
-// admitSession puts a session on the list and runs its OnAttach, which may refuse it.
+// admitSession puts a session on the list and runs its OnAttach, which may refuse it. So is one whose data cannot be kept.
 func (r *room) admitSession(s *session, refuse func(error)) {
+	if _, err := r.kind.encodeData(s.public, 0); err != nil {
+		r.server.hooks.handlerError(HandlerErrorEvent{ID: r.id, Name: "OnAttach", Session: s.id, Err: fmt.Errorf("room: the data of the session cannot be kept: %w", err)})
+		refuse(err)
+		return
+	}
 	r.joined++
 	s.order = r.joined
 	if r.sessions == nil {

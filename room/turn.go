@@ -36,6 +36,7 @@ func (t *Turn[State, Data]) Sessions() []*Session[Data] {
 			t.t.room.touch(s)
 		}
 	}
+	t.t.shown = true
 	return list
 }
 
@@ -131,6 +132,7 @@ type turn struct {
 	fired   *alarm      // whose turn it is
 	removes *session    // leaves the room with this turn, whatever comes of it
 	changed bool        // the state was captured, and is another one
+	shown   bool        // the handler has had all sessions in hand
 	invalid error       // the first push that did not pass its schema; fails the turn
 	async   *work       // begun by the begin turn of an async call
 	before  []byte      // the image of before a read-only turn, when turns are checked
@@ -209,6 +211,13 @@ func (t *turn) settle(err error) {
 		t.out = append(t.out, release{at: d.s.recipient, msg: d.msg})
 	}
 	r.server.hooks.turn(t, err)
+	if t.shown {
+		for i := range t.out {
+			if w := t.out[i].work; w != nil {
+				w.shown = true
+			}
+		}
+	}
 	r.turns++
 	r.releases.add(r.turns, t.out)
 	if t.fired != nil || t.alarmed != nil {

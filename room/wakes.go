@@ -31,7 +31,13 @@ type waker struct {
 	next    time.Time // when it will ask anyhow; zero: it does not know of any
 	timer   *time.Timer
 	failing bool
-	left    map[store.Key]time.Time // rooms that could not be woken, and are left alone until
+	left    map[store.Key]alone // rooms that could not be woken
+}
+
+// alone is for how long a room is left alone: longer each time that it cannot be woken.
+type alone struct {
+	until time.Time
+	pause time.Duration
 }
 
 const (
@@ -40,13 +46,13 @@ const (
 	// wakeTogether is how many rooms are woken at a time.
 	wakeTogether = 32
 	wakeWait     = time.Second
-	// wakePause is how long a room is left alone that could not be woken.
+	// wakePause is how long a room is left alone, at most, that could not be woken.
 	wakePause = time.Minute
 )
 
 // newWaker makes a waker. own says that nobody else changes what the store has.
 func newWaker(st store.Store, own bool, log *slog.Logger, wake func(context.Context, store.Key) error) *waker {
-	w := &waker{store: st, log: log, wake: wake, own: own, left: make(map[store.Key]time.Time)}
+	w := &waker{store: st, log: log, wake: wake, own: own, left: make(map[store.Key]alone)}
 	w.ctx, w.stop = context.WithCancel(context.Background())
 	return w
 }
@@ -148,8 +154,8 @@ func (w *waker) wakeDue(now time.Time) (next time.Time) {
 		return now.Add(pollEvery)
 	}
 	w.failing = false
-	for key, until := range w.left {
-		if !now.Before(until) {
+	for key, a := range w.left {
+		if now.After(a.until.Add(wakePause)) {
 			delete(w.left, key)
 		}
 	}
@@ -157,8 +163,8 @@ func (w *waker) wakeDue(now time.Time) (next time.Time) {
 		return now // there may be more
 	}
 	for _, key := range due {
-		if until, ok := w.left[key]; ok && (next.IsZero() || until.Before(next)) {
-			next = until
+		if a, ok := w.left[key]; ok && now.Before(a.until) && (next.IsZero() || a.until.Before(next)) {
+			next = a.until
 		}
 	}
 	if len(due) > 0 && !next.IsZero() && !next.After(now) { // what is due is left alone
@@ -174,9 +180,9 @@ func (w *waker) wakeAll(due []store.Key, now time.Time) (woken bool) {
 	places := make(chan struct{}, wakeTogether)
 	for _, key := range due {
 		mu.Lock()
-		_, alone := w.left[key]
+		left := now.Before(w.left[key].until)
 		mu.Unlock()
-		if alone {
+		if left {
 			continue
 		}
 		places <- struct{}{}
@@ -187,8 +193,10 @@ func (w *waker) wakeAll(due []store.Key, now time.Time) (woken bool) {
 			defer mu.Unlock()
 			if err != nil {
 				w.log.Debug("socka: a room could not be woken; trying again later", "room", key, "error", err)
-				w.left[key] = now.Add(wakePause)
+				pause := min(max(2*w.left[key].pause, pollEvery), wakePause)
+				w.left[key] = alone{now.Add(pause), pause}
 			} else {
+				delete(w.left, key)
 				woken = true
 			}
 		})
@@ -224,6 +232,10 @@ func (s *Server) wakeKey(ctx context.Context, key store.Key) error {
 	s.system.Send(e.pid, &visit{
 		run: func(r *room) {
 			err := r.woken()
+			if r.elsewhere { // who has it wakes it
+				done <- nil
+				return
+			}
 			done <- err
 			if err == nil && r.active {
 				r.due()
