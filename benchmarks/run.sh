@@ -7,24 +7,27 @@
 #   benchmarks/run.sh -only calls -runs 5  a part; writes nothing
 #   benchmarks/run.sh -scale               how Socka's own costs grow; writes the tables of docs/scaling.md
 #   benchmarks/run.sh -scale -short        likewise
+#   benchmarks/run.sh -store               what it costs to keep rooms; writes the tables of docs/benchmarks-persistence.md
+#   benchmarks/run.sh -store -short        likewise
 #
-# Further flags: bin/bench -help, bin/scale -help.
+# -store needs the binaries of Postgres too (Debian: postgresql), or leaves it out.
+# Further flags: bin/bench -help, bin/scale -help, bin/store -help.
 set -euo pipefail
 cd "$(dirname "$0")"
 
 mkdir -p bin
 go build -o bin/ ./cmd/...
-if [[ ! node/node_modules/.package-lock.json -nt node/package-lock.json ]]; then
-  (cd node && npm ci --no-audit --no-fund)
-fi
 
 program=bin/bench page=../docs/benchmarks.md
-if [[ "${1:-}" == -scale || "${1:-}" == --scale ]]; then
-  shift
-  program=bin/scale page=../docs/scaling.md
+case "${1:-}" in
+  -scale | --scale) shift; program=bin/scale page=../docs/scaling.md ;;
+  -store | --store) shift; program=bin/store page=../docs/benchmarks-persistence.md ;;
+esac
+if [[ $program == bin/bench && ! node/node_modules/.package-lock.json -nt node/package-lock.json ]]; then
+  (cd node && npm ci --no-audit --no-fund)
 fi
 run=("$program")
-if (($(nproc) >= 2)) && command -v taskset >/dev/null; then
+if [[ $program != bin/store ]] && (($(nproc) >= 2)) && command -v taskset >/dev/null; then
   run=(taskset -c 1 "$program" -cpu 0)
 fi
 part=

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"strings"
+
+	"github.com/gosocka/socka/benchmarks/internal/page"
 )
 
 // results are the figures of all parts that were measured, by name.
@@ -47,16 +49,16 @@ func (r results) example(w *strings.Builder) {
 	busy := processors(connections, idle[5]) + processors(calls, call[0]) + processors(deliveries, delivery[0])
 
 	fmt.Fprintf(w, "\n### An example\n\n%s connections in %s rooms of %d. Every connection makes a call each %d s, every room broadcasts twice a second.\n\n",
-		count(connections), count(rooms), members, connections/calls)
+		page.Count(connections), page.Count(rooms), members, connections/calls)
 	fmt.Fprintf(w, "| | from above | |\n|---|---|--:|\n")
 	line := func(what, how, result string, v float64) { fmt.Fprintf(w, "| %s | %s | "+result+" |\n", what, how, v) }
-	line("memory of the process, connections", fmt.Sprintf("%s × %.2f KiB (of %s)", count(connections), idle[0], count(openOf)), "%.2f GiB", gib(connections, idle[0]))
-	line("memory of the process, rooms", fmt.Sprintf("%s × %.2f KiB (of %s)", count(rooms), empty[0], count(roomsOf)), "%.2f GiB", gib(rooms, empty[0]))
+	line("memory of the process, connections", fmt.Sprintf("%s × %.2f KiB (of %s)", page.Count(connections), idle[0], page.Count(openOf)), "%.2f GiB", gib(connections, idle[0]))
+	line("memory of the process, rooms", fmt.Sprintf("%s × %.2f KiB (of %s)", page.Count(rooms), empty[0], page.Count(roomsOf)), "%.2f GiB", gib(rooms, empty[0]))
 	line("the same before a collection, GOGC=100", "heap and stacks once more", "%.2f GiB", live+gib(connections, idle[1]+idle[2])+gib(rooms, empty[1]+empty[2]))
-	line("memory of the kernel, buffers empty", fmt.Sprintf("%s × %.2f KiB", count(connections), idle[4]), "%.2f GiB", gib(connections, idle[4]))
-	line("processors, keepalive", fmt.Sprintf("%s × %.2f µs/s", count(connections), idle[5]), "%.2f", processors(connections, idle[5]))
-	line("processors, calls", fmt.Sprintf("%s/s × %.2f µs (of %s)", count(calls), call[0], count(callsOf)), "%.2f", processors(calls, call[0]))
-	line("processors, deliveries", fmt.Sprintf("%s/s × %.2f µs (of %s)", count(deliveries), delivery[0], count(membersOf)), "%.2f", processors(deliveries, delivery[0]))
+	line("memory of the kernel, buffers empty", fmt.Sprintf("%s × %.2f KiB", page.Count(connections), idle[4]), "%.2f GiB", gib(connections, idle[4]))
+	line("processors, keepalive", fmt.Sprintf("%s × %.2f µs/s", page.Count(connections), idle[5]), "%.2f", processors(connections, idle[5]))
+	line("processors, calls", fmt.Sprintf("%s/s × %.2f µs (of %s)", page.Count(calls), call[0], page.Count(callsOf)), "%.2f", processors(calls, call[0]))
+	line("processors, deliveries", fmt.Sprintf("%s/s × %.2f µs (of %s)", page.Count(deliveries), delivery[0], page.Count(membersOf)), "%.2f", processors(deliveries, delivery[0]))
 	line("processors in all", "the sum", "%.2f", busy)
 	line("processors to have, 60 % busy", "", "%.1f", busy/0.6)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/gosocka/socka/benchmarks/internal/launch"
 	"github.com/gosocka/socka/benchmarks/internal/load"
 	"github.com/gosocka/socka/benchmarks/internal/machine"
+	"github.com/gosocka/socka/benchmarks/internal/page"
 	"github.com/gosocka/socka/benchmarks/internal/serve"
 	"github.com/gosocka/socka/wire"
 )
@@ -65,7 +66,7 @@ func (o *options) run(only string) (err error) {
 		s, o.runs = short(), 1
 	}
 	if o.write != "" { // before minutes of measuring
-		if err := writeBetween(o.write, ""); err != nil {
+		if err := page.Check(o.write, begin); err != nil {
 			return err
 		}
 	}
@@ -90,8 +91,8 @@ func (o *options) run(only string) (err error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 
-	var page strings.Builder
-	o.head(&page, missing)
+	var text strings.Builder
+	o.head(&text, missing)
 	all := make(results)
 	for _, p := range s.parts() {
 		if !o.only.MatchString(p.name) {
@@ -102,17 +103,17 @@ func (o *options) run(only string) (err error) {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
 		all[p.name] = measurements{p, figures}
-		p.table(&page, figures)
+		p.table(&text, figures)
 	}
 	if len(all) == 0 {
 		return fmt.Errorf("-only %v matches no part", o.only)
 	}
-	all.example(&page)
-	fmt.Print("\n", page.String())
+	all.example(&text)
+	fmt.Print("\n", text.String())
 	if o.write == "" {
 		return nil
 	}
-	return writeBetween(o.write, page.String())
+	return page.Write(o.write, begin, text.String())
 }
 
 // measure gives the medians of the runs, by row and column.
@@ -122,12 +123,12 @@ func (o *options) measure(ctx context.Context, folder string, p part) (figures [
 		for i, r := range p.rows {
 			got, err := o.one(ctx, folder, r)
 			if err != nil {
-				return nil, fmt.Errorf("%s %s: %w", count(r.count), p.counted, err)
+				return nil, fmt.Errorf("%s %s: %w", page.Count(r.count), p.counted, err)
 			}
 			if all[i] == nil {
 				all[i] = make([][]float64, len(p.columns))
 			}
-			line := fmt.Sprintf("run %d  %-18s %7s %-16s", run+1, p.name, count(r.count), p.counted)
+			line := fmt.Sprintf("run %d  %-18s %7s %-16s", run+1, p.name, page.Count(r.count), p.counted)
 			for c, column := range p.columns {
 				all[i][c] = append(all[i][c], got[c])
 				line += fmt.Sprintf("  %s %.*f", column.title, column.digits, got[c])

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gosocka/socka/benchmarks/internal/load"
+	"github.com/gosocka/socka/benchmarks/internal/page"
 )
 
 // part is one table: how the cost of something grows with the number of something.
@@ -83,7 +84,7 @@ func (s sizes) parts() []part {
 		about: fmt.Sprintf("%d connections call as fast as they are answered, one call at a time; the others are silent.", s.active),
 	}
 	spread := part{
-		name: "calls-spread", title: fmt.Sprintf("%s calls/s, spread over all connections", count(int(s.calls))), counted: "open connections", columns: calls,
+		name: "calls-spread", title: fmt.Sprintf("%s calls/s, spread over all connections", page.Count(int(s.calls))), counted: "open connections", columns: calls,
 		about: "Every connection calls in turn, all of them in one room. At this rate the server often finds one call and sleeps again, which costs more per call than a queue of them.",
 	}
 	for i, n := range append([]int{s.active}, s.connections...) {
@@ -102,7 +103,7 @@ func (s sizes) parts() []part {
 		about: "One member publishes, with 64 publishes on the way; all members get each. Times are those of a queue of 64.",
 	}
 	steady := part{
-		name: "room-steady", title: fmt.Sprintf("One room at %s deliveries/s", count(int(s.deliveries))), counted: "members", columns: deliveries,
+		name: "room-steady", title: fmt.Sprintf("One room at %s deliveries/s", page.Count(int(s.deliveries))), counted: "members", columns: deliveries,
 		about: "The larger the room, the rarer its broadcasts: what a single one takes shows in p99.",
 	}
 	for _, n := range s.members {
@@ -128,7 +129,7 @@ func (s sizes) parts() []part {
 
 	const members = 4
 	small := part{
-		name: "rooms", title: fmt.Sprintf("%s deliveries/s, spread over rooms of %d", count(int(s.deliveries)), members), counted: "rooms", columns: deliveries,
+		name: "rooms", title: fmt.Sprintf("%s deliveries/s, spread over rooms of %d", page.Count(int(s.deliveries)), members), counted: "rooms", columns: deliveries,
 		about: "Each broadcast is a call of its own and reaches four members, so that a quarter of a call is in each delivery.",
 	}
 	for _, n := range s.rooms {
@@ -159,9 +160,9 @@ func fit(counts []int, files int) (fitting []int, note string) {
 		was := n
 		if n > allowed {
 			n = allowed - allowed%500
-			note = fmt.Sprintf("The hard limit of open files is %s, so that %s connections could not be had", count(files), count(was))
+			note = fmt.Sprintf("The hard limit of open files is %s, so that %s connections could not be had", page.Count(files), page.Count(was))
 			if n > 0 && (len(fitting) == 0 || n > fitting[len(fitting)-1]) {
-				note += fmt.Sprintf("; %s were measured instead", count(n))
+				note += fmt.Sprintf("; %s were measured instead", page.Count(n))
 			}
 			note += ". `ulimit -Hn` or LimitNOFILE raises it."
 		}
@@ -170,12 +171,4 @@ func fit(counts []int, files int) (fitting []int, note string) {
 		}
 	}
 	return fitting, note
-}
-
-// count writes a number with commas.
-func count(n int) string {
-	if n < 1000 {
-		return fmt.Sprint(n)
-	}
-	return fmt.Sprintf("%s,%03d", count(n/1000), n%1000)
 }

@@ -64,20 +64,6 @@ About.
 	}
 }
 
-func TestOnlyWhatIsBetweenTheMarksIsReplaced(t *testing.T) {
-	page := "before\n" + begin + ": do not edit -->\n\nold\n\n" + end + "\nafter\n"
-	once, err := between(page, "new\n")
-	if want := "before\n" + begin + ": do not edit -->\n\nnew\n\n" + end + "\nafter\n"; err != nil || once != want {
-		t.Errorf("%v, got\n%s", err, once)
-	}
-	if again, err := between(once, "new\n"); err != nil || again != once {
-		t.Errorf("a second time: %v\n%s", err, again)
-	}
-	if _, err := between("before\nafter\n", "new\n"); err == nil {
-		t.Error("a page without marks is taken")
-	}
-}
-
 func TestTheExampleFollowsFromTheFigures(t *testing.T) {
 	all := make(results)
 	for _, p := range full(load.Times{Warm: time.Second, Measure: time.Second}).parts() {

@@ -31,7 +31,7 @@ type fanout struct {
 	start     time.Time
 	delivered atomic.Uint64
 	got       []atomic.Uint64 // deliveries of each member
-	latency   histogram
+	latency   Histogram
 	measuring atomic.Bool
 	frames    []byte // scratch of publish
 
@@ -87,7 +87,7 @@ func (f *fanout) timed(i int) func([]byte, time.Time) {
 		if !ok {
 			f.cancel(fmt.Errorf("a delivery without a time: %q", m))
 		} else {
-			f.latency.add(now.Sub(f.start) - time.Duration(stamp))
+			f.latency.Add(now.Sub(f.start) - time.Duration(stamp))
 		}
 	}
 }
@@ -181,7 +181,7 @@ func (f *fanout) measure(server Server, body Body) (Result, error) {
 		return Result{}, fmt.Errorf("%d deliveries of %d", got, offered)
 	}
 	r.Delivered = float64(got) / float64(offered)
-	r.P50, r.P99 = f.latency.quantile(0.5), f.latency.quantile(0.99)
+	r.P50, r.P99 = f.latency.Quantile(0.5), f.latency.Quantile(0.99)
 	return r, nil
 }
 

@@ -26,7 +26,7 @@ type calling struct {
 	*crew
 	start     time.Time
 	answers   atomic.Uint64
-	latency   histogram
+	latency   Histogram
 	measuring atomic.Bool
 }
 
@@ -76,7 +76,7 @@ func (o Calls) Run(ctx context.Context, server Server) (Result, error) {
 		return Result{}, err
 	}
 	r, err := begin.until(c.answers.Load() - before)
-	r.P50, r.P99 = c.latency.quantile(0.5), c.latency.quantile(0.99)
+	r.P50, r.P99 = c.latency.Quantile(0.5), c.latency.Quantile(0.99)
 	return r, err
 }
 
@@ -106,7 +106,7 @@ func (c *calling) serve(k *caller) error {
 			if stamp, ok := stampOf(m); !ok {
 				c.cancel(fmt.Errorf("an answer without a time: %q", m))
 			} else if c.measuring.Load() {
-				c.latency.add(now.Sub(c.start) - time.Duration(stamp))
+				c.latency.Add(now.Sub(c.start) - time.Duration(stamp))
 			}
 		})
 		return nil
@@ -122,7 +122,7 @@ func (c *calling) serve(k *caller) error {
 		read = now
 		checked(m)
 		if took := k.answered(now); c.measuring.Load() {
-			c.latency.add(took)
+			c.latency.Add(took)
 		}
 	})
 	return nil

@@ -6,14 +6,15 @@ import (
 	"time"
 )
 
-// histogram counts durations in buckets 1/32 wide. Its zero value is empty; any goroutine may add.
-type histogram struct {
+// Histogram counts durations in buckets 1/32 wide. Its zero value is empty; any goroutine may add.
+type Histogram struct {
 	counts [(64 - subBits + 1) << subBits]atomic.Uint64
 }
 
 const subBits = 5
 
-func (h *histogram) add(d time.Duration) { h.counts[bucketOf(uint64(max(d, 0)))].Add(1) }
+// Add counts one more.
+func (h *Histogram) Add(d time.Duration) { h.counts[bucketOf(uint64(max(d, 0)))].Add(1) }
 
 func bucketOf(v uint64) int {
 	if v < 1<<subBits {
@@ -32,8 +33,8 @@ func top(bucket int) uint64 {
 	return (uint64(bucket&(1<<subBits-1))+1<<subBits+1)<<shift - 1
 }
 
-// quantile gives the duration that the share q of all does not exceed, 0 for an empty histogram.
-func (h *histogram) quantile(q float64) time.Duration {
+// Quantile gives the duration that the share q of all does not exceed, 0 for an empty Histogram.
+func (h *Histogram) Quantile(q float64) time.Duration {
 	var all, seen uint64
 	for i := range h.counts {
 		all += h.counts[i].Load()

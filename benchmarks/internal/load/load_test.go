@@ -63,27 +63,27 @@ func TestFramesAreCutOnlyWhenWhole(t *testing.T) {
 }
 
 func TestQuantiles(t *testing.T) {
-	var h histogram
-	if got := h.quantile(0.99); got != 0 {
+	var h Histogram
+	if got := h.Quantile(0.99); got != 0 {
 		t.Fatalf("of nothing: %v", got)
 	}
 	for i := range 1000 {
-		h.add(time.Duration(i+1) * time.Millisecond)
+		h.Add(time.Duration(i+1) * time.Millisecond)
 	}
 	for q, want := range map[float64]time.Duration{0.5: 500 * time.Millisecond, 0.99: 990 * time.Millisecond, 1: time.Second} {
-		if got := h.quantile(q); got < want || got > want+want/32 {
+		if got := h.Quantile(q); got < want || got > want+want/32 {
 			t.Errorf("quantile %v is %v, want %v and at most 1/32 more", q, got, want)
 		}
 	}
-	h.add(-1)
-	h.add(1<<63 - 1)
-	if got := h.quantile(1); got != 1<<63-1 {
+	h.Add(-1)
+	h.Add(1<<63 - 1)
+	if got := h.Quantile(1); got != 1<<63-1 {
 		t.Errorf("the largest duration comes back as %v", got)
 	}
 }
 
 func TestEveryBucketHoldsWhatItSays(t *testing.T) {
-	for b := range len(histogram{}.counts) {
+	for b := range len(Histogram{}.counts) {
 		if got := bucketOf(top(b)); got != b {
 			t.Fatalf("the top of bucket %d, %d, is in bucket %d", b, top(b), got)
 		}

@@ -2,11 +2,8 @@ package load
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
-
-	"github.com/gosocka/socka/benchmarks/internal/serve"
 )
 
 // Idle is a number of connections that do nothing, in rooms of 100.
@@ -87,43 +84,14 @@ func (o Rooms) Memory(ctx context.Context, server Server) (Memory, error) {
 	})
 }
 
-// footprint is what a server and the kernel have taken, in KiB.
-type footprint struct {
-	resident, slab float64
-	said           serve.Memory
-}
-
 func growth(c *crew, server Server, settle time.Duration, n int, grow func() error) (m Memory, err error) {
-	read := func() (f footprint, err error) {
-		if err := c.wait(settle); err != nil {
-			return f, err
-		}
-		answer, err := control(c.ctx, server, "/gc")
-		if err != nil {
-			return f, err
-		}
-		if err := json.Unmarshal(answer, &f.said); err != nil {
-			return f, fmt.Errorf("/gc: %w", err)
-		}
-		if f.slab, err = kib("/proc/meminfo", "Slab"); err != nil {
-			return f, err
-		}
-		f.resident, err = kib(fmt.Sprintf("/proc/%d/status", server.PID), "VmRSS")
-		return f, err
-	}
-	before, err := read()
+	before, err := c.footprint(server, settle)
 	if err != nil {
 		return m, err
 	}
 	if err := grow(); err != nil {
 		return m, err
 	}
-	after, err := read()
-	each := func(before, after float64) float64 { return (after - before) / float64(n) }
-	m.KiB = each(before.resident, after.resident)
-	m.HeapKiB = each(float64(before.said.Heap), float64(after.said.Heap)) / 1024
-	m.StackKiB = each(float64(before.said.Stack), float64(after.said.Stack)) / 1024
-	m.Goroutines = each(float64(before.said.Goroutines), float64(after.said.Goroutines))
-	m.KernelKiB = each(before.slab, after.slab) / 2
-	return m, err
+	after, err := c.footprint(server, settle)
+	return after.since(before, n), err
 }

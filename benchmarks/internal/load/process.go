@@ -12,9 +12,9 @@ import (
 // tick is the unit of times in /proc, USER_HZ, which is 100 on every Linux that Go runs on.
 const tick = 10 * time.Millisecond
 
-// cpuOf is the user and system time of a process and its threads. Its CPU clock counts what /proc/PID/stat does, in
+// CPUOf is the user and system time of a process and its threads. Its CPU clock counts what /proc/PID/stat does, in
 // nanoseconds instead of ticks.
-func cpuOf(pid int) (time.Duration, error) {
+func CPUOf(pid int) (time.Duration, error) {
 	const perThread, scheduler = 4, 2 // see MAKE_PROCESS_CPUCLOCK in the kernel
 	clock := int32(^pid)<<3 | scheduler&^perThread
 	var t syscall.Timespec
@@ -24,8 +24,8 @@ func cpuOf(pid int) (time.Duration, error) {
 	return time.Duration(t.Nano()), nil
 }
 
-// machineCPU is the user and system time of all processes.
-func machineCPU() (time.Duration, error) {
+// MachineCPU is the user and system time of all processes.
+func MachineCPU() (time.Duration, error) {
 	text, err := os.ReadFile("/proc/stat")
 	if err != nil {
 		return 0, err

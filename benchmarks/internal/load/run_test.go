@@ -202,14 +202,14 @@ func TestSchedules(t *testing.T) {
 func TestCPUClock(t *testing.T) {
 	var before, after syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &before)
-	got, err := cpuOf(os.Getpid())
+	got, err := CPUOf(os.Getpid())
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &after)
 	of := func(u syscall.Rusage) time.Duration { return time.Duration(u.Utime.Nano() + u.Stime.Nano()) }
 	const slack = 50 * time.Millisecond // of two ways to count
 	if err != nil || got < of(before)-slack || got > of(after)+slack {
 		t.Errorf("got %v, %v; want %v to %v", got, err, of(before), of(after))
 	}
-	if _, err := cpuOf(1 << 22); err == nil {
+	if _, err := CPUOf(1 << 22); err == nil {
 		t.Error("a process that cannot be has a clock")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 )
@@ -49,13 +50,13 @@ type meter struct {
 
 func readMeter(pid int) (m meter, err error) {
 	m.pid, m.at = pid, time.Now()
-	if m.server, err = cpuOf(pid); err != nil {
+	if m.server, err = CPUOf(pid); err != nil {
 		return m, fmt.Errorf("the server: %w", err)
 	}
-	if m.self, err = cpuOf(os.Getpid()); err != nil {
+	if m.self, err = CPUOf(os.Getpid()); err != nil {
 		return m, err
 	}
-	m.machine, err = machineCPU()
+	m.machine, err = MachineCPU()
 	return m, err
 }
 
@@ -186,4 +187,16 @@ func control(ctx context.Context, s Server, path string) ([]byte, error) {
 // Profile gives a CPU profile of a server written in Go, over d from now on, in whole seconds.
 func Profile(ctx context.Context, s Server, d time.Duration) ([]byte, error) {
 	return control(ctx, s, fmt.Sprintf("/profile?seconds=%d", max(1, int(d.Seconds()))))
+}
+
+// SaveProfile writes it to a file.
+func SaveProfile(ctx context.Context, s Server, d time.Duration, file string) error {
+	profile, err := Profile(ctx, s, d)
+	if err != nil {
+		return fmt.Errorf("profile: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(file, profile, 0o644)
 }
