@@ -3,6 +3,7 @@ package room_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/gosocka/socka/client"
 	"github.com/gosocka/socka/contract"
 	"github.com/gosocka/socka/room"
 	"github.com/gosocka/socka/roomtest"
@@ -215,7 +217,9 @@ func TestGoldenSnapshots(t *testing.T) {
 				opts.Hooks.SnapshotError = func(e room.SnapshotErrorEvent) { wrong = append(wrong, e.Err) }
 				s := roomtest.Start(t, opts, shelfV3Definition())
 				if strings.HasPrefix(name, "v4") {
-					if _, err := s.Dial("shelf/1?name=Ada", nil); err == nil || !strings.Contains(err.Error(), "newer version") {
+					_, err := s.Dial("shelf/1?name=Ada", nil)
+					var refused *client.HandshakeError
+					if !errors.As(err, &refused) || refused.StatusCode != http.StatusServiceUnavailable || !strings.Contains(err.Error(), "newer version") {
 						t.Errorf("got %v", err)
 					}
 					s.Advance(time.Hour)
@@ -315,7 +319,9 @@ func TestCorruptSnapshot(t *testing.T) {
 				opts.Store = st
 				opts.Hooks.SnapshotError = func(room.SnapshotErrorEvent) { reported++ }
 				s := roomtest.Start(t, opts, shelfV3Definition())
-				if _, err := s.Dial("shelf/1?name=Ada", nil); err == nil || !strings.Contains(err.Error(), "left as it is") && !strings.Contains(err.Error(), "internal error") {
+				_, err = s.Dial("shelf/1?name=Ada", nil)
+				var refused *client.HandshakeError
+				if !errors.As(err, &refused) || refused.StatusCode != http.StatusInternalServerError || !strings.Contains(err.Error(), "it was left as it is") {
 					t.Errorf("got %v", err)
 				}
 				if _, err := room.Ask(t.Context(), s.Room("shelf", "1"), readShelf, contract.None{}); err == nil {

@@ -374,7 +374,7 @@ func (s *Server) enter(k *kind, r *http.Request, id ID, addr netip.Addr, in *ent
 	return e, nil
 }
 
-// prepare has a room read its snapshot, and says whether there is one.
+// prepare has a room wake from its snapshot, and says whether there is one.
 func (s *Server) prepare(ctx context.Context, id ID) (exists bool, err error) {
 	e, err := s.acquire(id, true)
 	if err != nil {
@@ -388,8 +388,11 @@ func (s *Server) prepare(ctx context.Context, id ID) (exists bool, err error) {
 	s.system.Send(e.pid, &visit{
 		run: func(r *room) {
 			exists, err := r.exists(nil)
-			if r.active && r.stalled() {
+			switch {
+			case r.active && r.stalled():
 				err = r.unavailable()
+			case err == nil && exists:
+				err = r.open(nil)
 			}
 			done <- answer{exists, err}
 		},
