@@ -40,9 +40,9 @@ func (t *turn) remember() {
 // image is the state and the data of all sessions, encoded. What cannot be encoded is left out here, and found by
 // checkTurn.
 func (r *room) image() []byte {
-	image, _ := r.kind.encodeState(r.state, 0)
+	image, _ := r.kind.encodeState(r.state, nil)
 	for _, s := range r.members {
-		data, _ := r.kind.encodeData(s.public, 0)
+		data, _ := r.kind.encodeData(s.public, nil)
 		image = append(append(image, '\n'), data...)
 	}
 	return image

@@ -144,11 +144,11 @@ type kind struct {
 	handlers map[string]*handler
 
 	newState    func(ctx context.Context, id ID) (any, error)
-	encodeState func(state any, size int) ([]byte, error) // size: what it may come to
+	encodeState func(state any, dst []byte) ([]byte, error) // appends to dst
 	decodeState func(e snapshot.Encoding, data []byte) (any, error)
 	reloadState func(state any) error // through the snapshot codec and back
 	newSession  func(s *session, data any) any
-	encodeData  func(public any, size int) ([]byte, error)
+	encodeData  func(public any, dst []byte) ([]byte, error)
 	reloadData  func(public any) error
 
 	encodeSession func(s *session) ([]byte, error)
@@ -240,7 +240,7 @@ func (d *Definition[State, Data]) erase() (*kind, error) {
 		*state, err = d.New(ctx, id)
 		return state, err
 	}
-	k.encodeState = func(state any, size int) ([]byte, error) { return encodeSnapshot(k.encoding, state.(*State), size) }
+	k.encodeState = func(state any, dst []byte) ([]byte, error) { return encodeSnapshot(k.encoding, state.(*State), dst) }
 	k.decodeState = func(e snapshot.Encoding, data []byte) (any, error) {
 		state := new(State)
 		return state, decodeSnapshot(e, data, state)
@@ -251,13 +251,13 @@ func (d *Definition[State, Data]) erase() (*kind, error) {
 		public.Data, _ = data.(Data)
 		return public
 	}
-	k.encodeData = func(public any, size int) ([]byte, error) {
-		return encodeSnapshot(k.encoding, &public.(*Session[Data]).Data, size)
+	k.encodeData = func(public any, dst []byte) ([]byte, error) {
+		return encodeSnapshot(k.encoding, &public.(*Session[Data]).Data, dst)
 	}
 	k.reloadData = func(public any) error { return reload(k.encoding, &public.(*Session[Data]).Data) }
 	k.encodeSession = func(s *session) ([]byte, error) {
 		rec := recordOf[Data](s)
-		return encodeSnapshot(k.encoding, &rec, len(s.saved)+256)
+		return encodeSnapshot(k.encoding, &rec, make([]byte, 0, len(s.saved)+256))
 	}
 	k.decodeSession = func(e snapshot.Encoding, data []byte) (*session, error) {
 		var rec sessionRecord[Data]
@@ -277,7 +277,7 @@ func (d *Definition[State, Data]) erase() (*kind, error) {
 		if d.Principal != nil {
 			return hashOf("named", []byte(d.Principal(typed))), nil
 		}
-		encoded, err := encodeSnapshot(snapshot.JSON, &typed, 0)
+		encoded, err := encodeSnapshot(snapshot.JSON, &typed, nil)
 		return hashOf("equal", encoded), err
 	}
 

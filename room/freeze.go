@@ -23,6 +23,10 @@ func (r *room) leaseBack() {
 		r.proceed()
 		return
 	}
+	if !r.server.lease.is(k.owner) {
+		r.taken()
+		return
+	}
 	k.number++
 	k.flight = flight{term: r.server.lease.term.Load()}
 	k.flying = &saving{to: r.self, batch: store.Batch{Key: store.Key(r.id), Epoch: k.epoch, Number: k.number, Keep: true}}
@@ -35,7 +39,11 @@ func (r *room) stalled() bool {
 	k := &r.keep
 	l := r.server.lease
 	if l.ttl != 0 && (k.term != l.term.Load() || !l.holds()) {
-		if l.holds() {
+		switch {
+		case !l.holds():
+		case !l.is(k.owner): // the store has forgotten who had it
+			r.fenced()
+		default:
 			k.verifying = true
 			r.fly()
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -302,19 +303,24 @@ func TestHeldPushAndAnotherFormat(t *testing.T) {
 func TestLeaseIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := store.NewMemory()
+		var mu sync.Mutex
 		used, meanwhile := false, func() {}
 		l := &lease{store: st, ttl: 3 * time.Second, log: slog.New(slog.DiscardHandler), busy: make(chan struct{}, 1), back: func() {}}
 		l.used = func() bool {
-			u := used
-			meanwhile()
+			mu.Lock()
+			u, f := used, meanwhile
+			mu.Unlock()
+			f()
 			return u
 		}
 		if _, _, err := l.get(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+		mu.Lock()
 		meanwhile = func() { // a room is made just after keep has looked
-			meanwhile = func() {}
-			used = true
+			mu.Lock()
+			used, meanwhile = true, func() {}
+			mu.Unlock()
 			done := make(chan struct{})
 			go func() {
 				defer close(done)
@@ -327,6 +333,7 @@ func TestLeaseIsKept(t *testing.T) {
 			case <-time.After(time.Millisecond): // it has to wait, which is right
 			}
 		}
+		mu.Unlock()
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
 		if !l.holds() {
@@ -580,6 +587,31 @@ func TestOneBadSession(t *testing.T) {
 		got := names(box)
 		if len(got) != 1 || contains(got[0], "serverError") {
 			t.Errorf("the other session's call: %q", got)
+		}
+	})
+}
+
+// A server that the store has forgotten has no rooms: it does not go on with those that it had as if they were its own.
+func TestForgottenOwner(t *testing.T) {
+	oddRun(t, nil, func(t *testing.T, s *oddServer) {
+		box := s.attach("first", "", wire.JSON)
+		s.call("first", 1, "quick")
+		before, _ := s.lease.owner()
+		if err := s.st.Leave(t.Context(), before); err != nil { // somebody else did that: a cleaner, a restored backup
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		after, _ := s.lease.owner()
+		if before == after {
+			t.Fatal("it has not joined anew")
+		}
+		kept, err := s.st.Load(t.Context(), store.Key(s.id))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kept.Owner != after && len(s.rooms.all()) > 0 {
+			t.Errorf("the room runs here, and in the store it is %q's; this server is %q. Its session got %v", kept.Owner, after, names(box))
 		}
 	})
 }

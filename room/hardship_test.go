@@ -425,6 +425,7 @@ func TestStoreAfterShutdown(t *testing.T) {
 		_, _ = first()
 		s.Advance(5 * time.Second)
 		before := away.Hits()
+		t.Log(before)
 		s.Advance(time.Minute)
 		if n := away.Hits() - before; n > 0 {
 			t.Errorf("%d saves in the minute after Shutdown", n)
@@ -612,4 +613,52 @@ func TestLoserOfARaceWakesLater(t *testing.T) {
 			s.Stop()
 		}
 	})
+}
+
+// A room that cannot be had at the moment at which it is due is woken when the store is back.
+func TestWakingThatTakesLongAndFails(t *testing.T) {
+	var fired tally
+	def := newClock(t, func(def *deskDef) {
+		def.OnAlarm = func(_ context.Context, t *deskTurn, a room.Alarm) error {
+			fired.add(time.Now().Format("04:05"))
+			return nil
+		}
+	})
+	withFaults(t, quiet(), def, func(t *testing.T, s *roomtest.Server, st *storefault.Store) {
+		ada := s.Connect("desk/1?name=Ada")
+		roomtest.Call(ada, setAlarm, alarmIn{Name: "x", In: 60})
+		ada.Close()
+		s.Advance(59 * time.Second)
+		away := st.Inject(storefault.Fault{On: storefault.Acquire})
+		s.Advance(10 * time.Second)
+		away.Release()
+		s.Advance(2 * time.Minute)
+		if fired.count() == 0 {
+			t.Error("two minutes after the store was back the alarm has not fired")
+		}
+		s.Advance(24 * time.Hour)
+		t.Log(fired.all())
+	})
+}
+
+// What OnAlarm has changed before it panicked is saved as the policy says.
+func TestFailedAlarmUnderEvery(t *testing.T) {
+	def := newClock(t, func(def *deskDef) {
+		def.Save, def.SleepAfter = room.Every(time.Second), time.Hour
+		def.OnAlarm = func(_ context.Context, t *deskTurn, a room.Alarm) error {
+			t.State.Words = append(t.State.Words, "by the alarm")
+			panic("alarm")
+		}
+	})
+	roomtest.RunOptions(t, quiet(), func(s *roomtest.Server) {
+		ada := s.Connect("desk/1?name=Ada")
+		roomtest.Call(ada, setAlarm, alarmIn{Name: "x", In: 60})
+		s.Advance(10 * time.Minute)
+		want := len(roomtest.Call(ada, readDesk, contract.None{}).Words)
+		s.Crash()
+		s.Advance(5 * time.Second)
+		if got := len(look1(s.Connect("desk/1?name=Eve")).Words); got != want {
+			t.Errorf("%d of %d changes were saved, minutes later", got, want)
+		}
+	}, def)
 }

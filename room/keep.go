@@ -22,9 +22,10 @@ import (
 // What a turn causes waits in the release queue while the turn, or an earlier one, is at the gate: captured and not yet
 // durable. Only EachTurn, and turns that set alarms, send turns to the gate.
 type keeper struct {
-	epoch  store.Epoch // zero: the room is not this server's
-	term   uint64      // of the lease in which the epoch was last known to be ours
-	number uint64      // of the last batch
+	epoch  store.Epoch   // zero: the room is not this server's
+	term   uint64        // of the lease in which the epoch was last known to be ours
+	owner  store.OwnerID // that has it
+	number uint64        // of the last batch
 
 	whole   bool              // the store has a state
 	state   []byte            // the state's encoding that it has, or will have once what is under way is there
@@ -91,7 +92,7 @@ func (r *room) captureState() (changed bool, err error) {
 	if k.next != nil {
 		last = k.next
 	}
-	now, err := r.kind.encodeState(r.state, len(last)+len(last)/16+64)
+	now, err := r.kind.encodeState(r.state, make([]byte, 0, len(last)+len(last)/16+64))
 	if err != nil {
 		return false, err
 	}
@@ -113,10 +114,11 @@ func (r *room) captureSessions() (changed bool, err error) {
 	}
 	var list []record
 	for _, s := range r.touched {
-		data, err := r.kind.encodeData(s.public, len(s.saved)+16)
-		if err == nil && !s.anew && s.saved != nil && bytes.Equal(data, s.saved) {
+		data, err := r.kind.encodeData(s.public, r.scratch[:0])
+		if r.scratch = data[:0]; err == nil && !s.anew && s.saved != nil && bytes.Equal(data, s.saved) {
 			continue
 		}
+		data = bytes.Clone(data)
 		var whole []byte
 		if err == nil {
 			whole, err = r.kind.encodeSession(s)
@@ -214,7 +216,7 @@ func (t *turn) judgeState(err error) error {
 	if failed == nil {
 		var rest bool
 		if rest, failed = r.captureSessions(); failed == nil {
-			t.changed = changed || rest
+			t.changed, t.captured = changed || rest, true
 			return err
 		}
 		r.keep.next = before
@@ -265,6 +267,9 @@ func (t *turn) keepTurn() {
 		}
 		if changed || t.changed {
 			r.atGate()
+		}
+		if !t.captured && r.kind.save != EachTurn { // it panicked, and its state stays
+			r.setDirty()
 		}
 		r.fly()
 	case !t.read:

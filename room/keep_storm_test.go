@@ -18,6 +18,7 @@ import (
 	"github.com/gosocka/socka/roomtest"
 	"github.com/gosocka/socka/store"
 	"github.com/gosocka/socka/store/storefault"
+	"github.com/gosocka/socka/wire"
 )
 
 // errorLog takes what a server logs as an error and should not.
@@ -78,6 +79,18 @@ func keepStorm(t *testing.T, policy room.SavePolicy, seed uint64) {
 			def.OnDetach = func(ctx context.Context, t *deskTurn) error {
 				detached.add(t.Session.Data.Name)
 				return inner(ctx, t)
+			}
+			if seed%4 == 0 {
+				def.SnapshotFormat = wire.Msgpack
+			}
+			if seed%5 == 0 {
+				inner := def.OnDetach
+				def.OnDetach = func(ctx context.Context, t *deskTurn) error {
+					if strings.HasSuffix(t.Session.Data.Name, "7") || strings.HasPrefix(t.Session.Data.Name, "key1") {
+						t.CloseRoom(0, "over")
+					}
+					return inner(ctx, t)
+				}
 			}
 			if seed%3 == 0 {
 				def.OnResume = func(_ context.Context, t *deskTurn, fresh deskUser) error {

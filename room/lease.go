@@ -72,6 +72,12 @@ func (l *lease) get(ctx context.Context) (store.OwnerID, uint64, error) {
 	return l.id, l.term.Load(), nil
 }
 
+// is says whether the server still is a certain owner.
+func (l *lease) is(id store.OwnerID) bool {
+	now, _ := l.owner()
+	return now == id
+}
+
 func (l *lease) owner() (id store.OwnerID, ended bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -107,6 +113,10 @@ func (l *lease) renew(ctx context.Context, ifNeeded bool) error {
 	if err != nil {
 		return err
 	}
+	if id != "" {
+		l.term.Add(1)
+		defer func() { go l.back() }()
+	}
 	l.renewed(me.ID, sent)
 	return nil
 }
@@ -133,6 +143,7 @@ func (l *lease) forget(id store.OwnerID) {
 	if l.id == id {
 		l.id = ""
 		l.term.Add(1)
+		go l.back()
 	}
 }
 

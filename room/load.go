@@ -49,7 +49,7 @@ func (r *room) hold(ask *actors.Ask) error {
 				r.keep.flying = nil
 			}
 			r.continued = r.asleep && r.keep.term == term // nobody can have had it in between
-			r.keep.epoch, r.keep.term, r.keep.number = kept.Epoch, term, 0
+			r.keep.epoch, r.keep.owner, r.keep.term, r.keep.number = kept.Epoch, owner, term, 0
 			return nil
 		case errors.As(err, &held):
 			if r.asleep {
@@ -207,7 +207,7 @@ func (r *room) make(ask *actors.Ask) error {
 		if r.state, err = r.kind.newState(ctx, r.id); err != nil {
 			return err
 		}
-		k.state, err = r.kind.encodeState(r.state, 0)
+		k.state, err = r.kind.encodeState(r.state, nil)
 		return err
 	})
 	ctx.end()
@@ -255,7 +255,7 @@ func (r *room) decode() (err error) {
 	k.state = data
 	if int(h.Version) != r.kind.version || h.Encoding != r.kind.encoding { // it is written anew when it is saved next
 		k.whole = false
-		if k.state, err = r.kind.encodeState(r.state, 0); err != nil {
+		if k.state, err = r.kind.encodeState(r.state, nil); err != nil {
 			return err
 		}
 	}
@@ -292,7 +292,7 @@ func (r *room) decode() (err error) {
 		if err != nil {
 			return fmt.Errorf("room: part %q: %w: %w", name, snapshot.ErrCorrupt, err)
 		}
-		if s.saved, err = r.kind.encodeData(s.public, 0); err != nil {
+		if s.saved, err = r.kind.encodeData(s.public, nil); err != nil {
 			return err
 		}
 		if s.stored = true; int(h.Version) != r.kind.version || h.Encoding != r.kind.encoding {

@@ -48,6 +48,7 @@ type room struct {
 	joined   uint64              // the order of the last that has joined
 	touched  []*session          // members that may have changed since they were captured
 	removed  []string            // ids of members that have left since
+	scratch  []byte              // for encodings that are only compared
 	probes   map[string]*probe   // newcomers that wait, by link
 
 	leaving   departures
@@ -82,7 +83,7 @@ func (r *room) Receive(msg any) {
 	if r.server.killed.Load() {
 		return
 	}
-	if !r.active || !r.stalled() || !r.stall(msg) {
+	if stands := r.active && r.stalled(); !stands || !r.active || !r.stall(msg) {
 		r.receive(msg)
 	}
 	r.settle()
@@ -251,7 +252,7 @@ func (r *room) enter(m *actors.Attach, in entrant) {
 
 // admitSession puts a session on the list and runs its OnAttach, which may refuse it. So is one whose data cannot be kept.
 func (r *room) admitSession(s *session, refuse func(error)) {
-	if _, err := r.kind.encodeData(s.public, 0); err != nil {
+	if _, err := r.kind.encodeData(s.public, nil); err != nil {
 		r.server.hooks.handlerError(HandlerErrorEvent{ID: r.id, Name: "OnAttach", Session: s.id, Err: fmt.Errorf("room: the data of the session cannot be kept: %w", err)})
 		refuse(err)
 		return

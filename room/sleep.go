@@ -84,7 +84,7 @@ func (r *room) idle() {
 
 // unchanged says whether the state still equals what New made.
 func (r *room) unchanged() bool {
-	now, err := r.kind.encodeState(r.state, len(r.keep.state)+64)
+	now, err := r.kind.encodeState(r.state, make([]byte, 0, len(r.keep.state)+64))
 	return err == nil && sha256.Sum256(now) == r.keep.blank
 }
 
@@ -211,12 +211,12 @@ func (r *room) deactivate() {
 	r.state, r.sessions, r.touched, r.removed = nil, nil, nil, nil
 	r.answered.end(r)
 	r.answered, r.panics, r.leaving = answeredAsks{}, nil, departures{}
-	r.life, r.spare, r.outlet = nil, nil, nil
+	r.life, r.spare, r.outlet, r.scratch = nil, nil, nil, nil
 	for _, p := range r.probes {
 		r.server.system.Send(p.attach.From, &actors.Close{Code: conn.CloseUnavailable, Reason: "the room has just ended; connect again"})
 	}
 	r.alarms, r.probes, r.emptySince = alarms{}, nil, time.Time{}
-	r.keep = keeper{epoch: r.keep.epoch, term: r.keep.term, number: r.keep.number}
+	r.keep = keeper{epoch: r.keep.epoch, owner: r.keep.owner, term: r.keep.term, number: r.keep.number}
 	r.releases.drop(r)
 	deferred := r.deferred
 	r.deferred = nil

@@ -10,10 +10,10 @@ import (
 	"github.com/gosocka/socka/store/snapshot"
 )
 
-// encodeSnapshot writes *v, into memory of size bytes if that is enough. It may run code of v's type, whose panic it returns.
-func encodeSnapshot[T any](e snapshot.Encoding, v *T, size int) (data []byte, err error) {
+// encodeSnapshot appends *v to dst, whose memory is used. It may run code of v's type, whose panic it returns.
+func encodeSnapshot[T any](e snapshot.Encoding, v *T, dst []byte) (data []byte, err error) {
 	err = guarded("the encoding of a snapshot", func() (err error) {
-		data, err = e.Append(make([]byte, 0, size), v) // by address, for methods of *T
+		data, err = e.Append(dst, v) // by address, for methods of *T
 		return err
 	})
 	return data, err
@@ -29,7 +29,7 @@ var errUnstable = errors.New("what was read back is not what was written: a stri
 
 // reload replaces *v by what a snapshot of it would give back.
 func reload[T any](e snapshot.Encoding, v *T) error {
-	data, err := encodeSnapshot(e, v, 0)
+	data, err := encodeSnapshot(e, v, nil)
 	if err != nil {
 		return err
 	}
@@ -37,7 +37,7 @@ func reload[T any](e snapshot.Encoding, v *T) error {
 	if err := decodeSnapshot(e, data, fresh); err != nil {
 		return err
 	}
-	again, err := encodeSnapshot(e, fresh, 0)
+	again, err := encodeSnapshot(e, fresh, nil)
 	if err != nil {
 		return err
 	}

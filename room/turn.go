@@ -124,18 +124,19 @@ type turn struct {
 	view    interface{ end() } // the handler's
 	began   time.Time
 
-	stage   stage
-	out     []release   // what leaves if the turn succeeds, in order
-	leaving []departure // sessions closed by this turn
-	closing *ending     // the room is to end
-	alarmed []alarm     // set and cleared by this turn, in order
-	fired   *alarm      // whose turn it is
-	removes *session    // leaves the room with this turn, whatever comes of it
-	changed bool        // the state was captured, and is another one
-	shown   bool        // the handler has had all sessions in hand
-	invalid error       // the first push that did not pass its schema; fails the turn
-	async   *work       // begun by the begin turn of an async call
-	before  []byte      // the image of before a read-only turn, when turns are checked
+	stage    stage
+	out      []release   // what leaves if the turn succeeds, in order
+	leaving  []departure // sessions closed by this turn
+	closing  *ending     // the room is to end
+	alarmed  []alarm     // set and cleared by this turn, in order
+	fired    *alarm      // whose turn it is
+	removes  *session    // leaves the room with this turn, whatever comes of it
+	changed  bool        // the state was captured, and is another one
+	captured bool        // state and sessions were captured
+	shown    bool        // the handler has had all sessions in hand
+	invalid  error       // the first push that did not pass its schema; fails the turn
+	async    *work       // begun by the begin turn of an async call
+	before   []byte      // the image of before a read-only turn, when turns are checked
 }
 
 // departure is a session that a turn closes, and how.

@@ -248,11 +248,15 @@ func (s *Server) wakeKey(ctx context.Context, key store.Key) error {
 	select {
 	case err := <-done:
 		return err
-	case <-timer.C: // it is on its way
+	case <-timer.C:
+		return errStillWaking
 	case <-ctx.Done():
+		return nil
 	}
-	return nil
 }
+
+// errStillWaking is of a room that takes its time. Whether it has come to anything the store knows when it is asked next.
+var errStillWaking = errors.New("room: it is being woken")
 
 // wakeDue comes when something is due in a room that has an actor: an alarm, the end of an absence.
 type wakeDue struct{ actors.Message }
