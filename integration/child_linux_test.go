@@ -46,7 +46,7 @@ type (
 	}
 	// page is what a room knows.
 	page struct {
-		Entries []string `json:"entries"` // WRITER-NUMBER@LIFE
+		Entries string   `json:"entries"` // a line for each: WRITER-NUMBER@LIFE
 		Came    int      `json:"came"`    // sessions, by OnAttach
 		Left    int      `json:"left"`    // and by OnDetach
 		Here    []member `json:"here"`    // by Turn.Sessions
@@ -115,10 +115,16 @@ func newLedger(kind string, save room.SavePolicy, life int) *room.Definition[led
 		return written{len(t.State.Entries) - 1, t.Session.Data.Writes, life}, nil
 	})
 	room.HandleRead(def, readAll, func(_ context.Context, t *ledgerTurn, _ contract.None) (page, error) {
-		p := page{Entries: t.State.Entries, Came: t.State.Came, Left: t.State.Left, Here: []member{}}
+		p := page{Came: t.State.Came, Left: t.State.Left, Here: []member{}}
 		for _, s := range t.Sessions() {
 			p.Here = append(p.Here, member{s.Data.Writer, s.Data.Resumable, !s.Away().IsZero(), s.Data.Writes})
 		}
+		var b strings.Builder
+		for _, e := range t.State.Entries {
+			b.WriteString(e)
+			b.WriteByte('\n')
+		}
+		p.Entries = b.String()
 		return p, nil
 	}, room.AllowServer)
 	return def

@@ -182,12 +182,12 @@ func TestTwoProcessesFight(t *testing.T) {
 			if out := write(t, c, fmt.Sprintf("w%d-%d", i, writes)); out.At != writes {
 				t.Errorf("room %s: the next entry is number %d, want %d", name, out.At, writes)
 			}
-			want := make([]string, writes+1)
-			for n := range want {
-				want[n] = fmt.Sprintf("w%d-%d@0", i, n)
+			want := ""
+			for n := range writes + 1 {
+				want += fmt.Sprintf("w%d-%d@0\n", i, n)
 			}
-			if p := mustPage(t, heir.process, name); fmt.Sprint(p.Entries) != fmt.Sprint(want) {
-				t.Errorf("room %s: the heir has %v, want %v", name, p.Entries, want)
+			if p := mustPage(t, heir.process, name); p.Entries != want {
+				t.Errorf("room %s: the heir has %q, want %q", name, p.Entries, want)
 			}
 			if now := epoch(t, st, name); owners[i] == loser && now <= epochs[i] || owners[i] != loser && now < epochs[i] {
 				t.Errorf("room %s: its epoch was %d and is %d", name, epochs[i], now)
@@ -263,8 +263,8 @@ func TestStoppedProcess(t *testing.T) {
 		_, err = stopped.enter(ctx, "r")
 		mustBeHeld(t, err, heir.name)
 		write(t, theirs, "new-1")
-		if p := mustPage(t, heir.process, "r"); fmt.Sprint(p.Entries) != "[old-0@0 new-0@0 new-1@0]" {
-			t.Errorf("entries: %v", p.Entries)
+		if p := mustPage(t, heir.process, "r"); p.Entries != "old-0@0\nnew-0@0\nnew-1@0\n" {
+			t.Errorf("entries: %q", p.Entries)
 		}
 		stopped.mustLive()
 	})

@@ -33,16 +33,15 @@ const saveSlack = time.Second
 // lost, changed or there twice; under Every at most what was acknowledged in the last interval is lost.
 func TestKilling(t *testing.T) {
 	eachStore(t, func(t *testing.T, config childConfig) {
-		kills, patientEvery, seed := 20, 5, uint64(time.Now().UnixNano())
+		kills, patientEvery, pace, seed := 20, 5, 20*time.Millisecond, uint64(time.Now().UnixNano())
 		if long {
-			kills, patientEvery = 100, 8
+			kills, patientEvery, pace = 100, 8, 2*pace
 		}
-		t.Logf("seed %d", seed)
-		random := rand.New(rand.NewPCG(seed, 0))
-		pace := 20 * time.Millisecond
 		if raced {
 			pace *= 4
 		}
+		t.Logf("seed %d", seed)
+		random := rand.New(rand.NewPCG(seed, 0))
 		c := newCampaign(t, load{each: 50, every: 10, pause: pace, seed: seed})
 		l := lives{safe: make(map[int]time.Time)}
 		var verified, early, judged int
@@ -104,7 +103,7 @@ func TestKilling(t *testing.T) {
 func (c *campaign) untilKill(random *rand.Rand, patient bool) {
 	switch {
 	case patient: // long enough for saves under Every
-		wait(c.t.Context(), saveInterval+saveSlack+upTo(random, time.Second)+500*time.Millisecond)
+		wait(c.t.Context(), saveInterval+saveSlack+400*time.Millisecond+upTo(random, 600*time.Millisecond))
 	case random.IntN(2) == 0:
 		wait(c.t.Context(), upTo(random, 600*time.Millisecond))
 	default:

@@ -19,9 +19,9 @@ type story struct {
 	streams []*stream
 
 	// Of the last look.
-	kept  []string       // entries that the store has: no later look may find them changed
-	index map[string]int // where they are in kept
-	open  []*attempt     // under Every: acknowledged, and it is not known yet whether a kill has taken them
+	kept string // the entries that the store has: no later look may find them changed
+	log  entryLog
+	open []*attempt // under Every: acknowledged, and it is not known yet whether a kill has taken them
 
 	counts counts
 }
@@ -59,7 +59,7 @@ func (c *counts) add(o counts) {
 }
 
 func newStory(kind, name string) *story {
-	return &story{kind: kind, name: name, calls: make(map[string]*attempt), index: make(map[string]int)}
+	return &story{kind: kind, name: name, calls: make(map[string]*attempt), log: newEntryLog()}
 }
 
 // send notes that a call is about to be made.
@@ -143,6 +143,62 @@ type lives struct {
 	safe map[int]time.Time // what was acknowledged in a life before this time is there under Every; zero: it is not known
 }
 
+// entryLog is what is known of entries in their order.
+type entryLog struct {
+	before *entryLog      // of the entries before them, nil for none
+	first  int            // the number of the first
+	at     map[string]int // by text
+	writes map[string]int // by writer
+	last   map[string]int // the last call, by writer
+}
+
+func newEntryLog() entryLog {
+	return entryLog{at: make(map[string]int), writes: make(map[string]int), last: make(map[string]int)}
+}
+
+// after is a log that goes on where another one ends.
+func (e *entryLog) after() *entryLog {
+	next := newEntryLog()
+	next.before, next.first = e, e.count()
+	return &next
+}
+
+func (e *entryLog) count() int { return e.first + len(e.at) }
+
+func (e *entryLog) find(text string) (at int, there bool) {
+	if at, there = e.at[text]; !there && e.before != nil {
+		return e.before.find(text)
+	}
+	return at, there
+}
+
+func (e *entryLog) writesOf(writer string) int {
+	n := e.writes[writer]
+	if e.before != nil {
+		n += e.before.writesOf(writer)
+	}
+	return n
+}
+
+func (e *entryLog) lastOf(writer string) (n int, any bool) {
+	if n, any = e.last[writer]; !any && e.before != nil {
+		return e.before.lastOf(writer)
+	}
+	return n, any
+}
+
+// add takes the next entry.
+func (e *entryLog) add(text string, wrong func(string, ...any)) {
+	writer, number, _ := strings.Cut(text, "-")
+	n, err := strconv.Atoi(number)
+	if last, any := e.lastOf(writer); err != nil || any && n <= last {
+		wrong("%s comes after call %d of that writer", text, last)
+	}
+	e.at[text] = e.count()
+	e.writes[writer]++
+	e.last[writer] = n
+}
+
 // judge compares what is read of a room with what was told before, and says what is wrong.
 func (s *story) judge(before look, p page, l lives) (faults []string) {
 	s.mu.Lock()
@@ -151,7 +207,7 @@ func (s *story) judge(before look, p page, l lives) (faults []string) {
 		faults = append(faults, "room "+s.kind+"/"+s.name+": "+fmt.Sprintf(format, args...))
 	}
 	here := s.entries(p, l, wrong)
-	s.sessions(p, wrong)
+	s.sessions(p, here, wrong)
 	s.outcomes(before, here, l, wrong)
 	if s.kind == kindEach {
 		for i, events := range before.events {
@@ -162,28 +218,32 @@ func (s *story) judge(before look, p page, l lives) (faults []string) {
 	return faults
 }
 
-// entries compares with what was there before, and returns where each entry is.
-func (s *story) entries(p page, l lives, wrong func(string, ...any)) map[string]int {
-	if len(p.Entries) < len(s.kept) {
-		wrong("there are %d entries, and were %d", len(p.Entries), len(s.kept))
-	}
-	for i := range min(len(s.kept), len(p.Entries)) {
-		if p.Entries[i] != s.kept[i] {
-			wrong("entry %d is %s, and was %s", i, p.Entries[i], s.kept[i])
-			return s.index
+// entries compares with what was there before, and says what is there.
+func (s *story) entries(p page, l lives, wrong func(string, ...any)) *entryLog {
+	rest, same := strings.CutPrefix(p.Entries, s.kept)
+	if !same {
+		was, is := strings.Split(s.kept, "\n"), strings.Split(p.Entries, "\n")
+		i := 0
+		for i < min(len(was), len(is)) && was[i] == is[i] {
+			i++
 		}
+		wrong("entry %d is %q now and was %q", i, is[min(i, len(is)-1)], was[i])
+		return &s.log
 	}
-	here := s.index
-	if s.kind == kindEvery {
-		here = make(map[string]int, len(p.Entries)) // what was written in this life is not kept yet
-		for text, i := range s.index {
-			here[text] = i
+	to, end := &s.log, len(s.kept)
+	for line := range strings.Lines(rest) {
+		text, life, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "@")
+		i := to.count()
+		if s.kind == kindEvery && life == strconv.Itoa(l.now) { // it is not kept yet
+			if to == &s.log {
+				to = s.log.after()
+			}
+		} else if to != &s.log {
+			wrong("entry %d, %s, is of an earlier life than the one before", i, text)
 		}
-	}
-	for i := len(s.kept); i < len(p.Entries); i++ {
-		text, life, _ := strings.Cut(p.Entries[i], "@")
-		if first, twice := here[text]; twice {
+		if first, twice := to.find(text); twice {
 			wrong("%s is there twice, as entries %d and %d", text, first, i)
+			break
 		}
 		switch c := s.calls[text]; {
 		case c == nil:
@@ -191,45 +251,31 @@ func (s *story) entries(p page, l lives, wrong func(string, ...any)) map[string]
 		case c.outcome == refused:
 			wrong("%s is there as entry %d; it was told that it did not run", text, i)
 		}
-		here[text] = i
-		if s.kind == kindEach || life != strconv.Itoa(l.now) {
-			if len(s.kept) != i {
-				wrong("entry %d, %s, is of an earlier life than entry %d", i, p.Entries[i], i-1)
-			}
-			s.kept = append(s.kept, p.Entries[i])
-			s.index[text] = i
+		to.add(text, wrong)
+		if to == &s.log {
+			end += len(line)
 		}
 	}
-	return here
+	s.kept = p.Entries[:end]
+	return to
 }
 
 // sessions compares what sessions have done with what is kept of them, which is saved together.
-func (s *story) sessions(p page, wrong func(string, ...any)) {
+func (s *story) sessions(p page, here *entryLog, wrong func(string, ...any)) {
 	if p.Came-p.Left != len(p.Here) {
 		wrong("%d sessions have come and %d left, and these are there: %+v", p.Came, p.Left, p.Here)
 	}
-	writes, last := make(map[string]int), make(map[string]int)
-	for _, e := range p.Entries {
-		text, _, _ := strings.Cut(e, "@")
-		writer, number, _ := strings.Cut(text, "-")
-		writes[writer]++
-		n, err := strconv.Atoi(number)
-		if before, any := last[writer]; err != nil || any && n <= before {
-			wrong("%s comes after call %d of that writer", text, before)
-		}
-		last[writer] = n
-	}
 	for _, m := range p.Here {
-		if m.Resumable && writes[m.Writer] != m.Writes {
-			wrong("the session of %s counts %d writes, and %d are there; these are there: %+v", m.Writer, m.Writes, writes[m.Writer], p.Here)
+		if n := here.writesOf(m.Writer); m.Resumable && n != m.Writes {
+			wrong("the session of %s counts %d writes, and %d are there; these are there: %+v", m.Writer, m.Writes, n, p.Here)
 		}
 	}
 }
 
 // outcomes compares with what callers were told.
-func (s *story) outcomes(before look, here map[string]int, l lives, wrong func(string, ...any)) {
+func (s *story) outcomes(before look, here *entryLog, l lives, wrong func(string, ...any)) {
 	for _, c := range before.settled {
-		at, there := here[c.text]
+		at, there := here.find(c.text)
 		switch c.outcome {
 		case acknowledged:
 			s.counts.acknowledged++
@@ -253,7 +299,7 @@ func (s *story) outcomes(before look, here map[string]int, l lives, wrong func(s
 		if c.out.Life == l.now {
 			return false
 		}
-		_, there := here[c.text]
+		_, there := here.find(c.text)
 		must := c.at.Before(l.safe[c.out.Life])
 		if must {
 			s.counts.judged++
@@ -270,7 +316,7 @@ func (s *story) outcomes(before look, here map[string]int, l lives, wrong func(s
 
 // judge follows the pushes: each is of an entry that is there, they come in the order of the entries, and none is left out
 // while a connection lasts.
-func (st *stream) judge(events []event, here map[string]int, wrong func(string, ...any)) {
+func (st *stream) judge(events []event, here *entryLog, wrong func(string, ...any)) {
 	for _, e := range events {
 		switch e.what {
 		case dialed:
@@ -281,7 +327,7 @@ func (st *stream) judge(events []event, here map[string]int, wrong func(string, 
 			}
 			st.next, st.fresh = e.at, false
 		case pushed:
-			at, there := here[e.text]
+			at, there := here.find(e.text)
 			switch {
 			case !there:
 				wrong("%s was seen, and is not there", e.text)
