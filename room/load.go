@@ -43,7 +43,7 @@ func (r *room) hold(ask *actors.Ask) error {
 		var held *store.HeldError
 		switch {
 		case err == nil:
-			r.kept = kept
+			r.kept, r.slept = kept, false
 			if r.keep.flying != nil { // it only asked whether the room still is ours
 				r.server.saver.giveUp(r.keep.flying)
 				r.keep.flying = nil
@@ -106,14 +106,18 @@ func (r *room) letGo() {
 	}
 	k.number++
 	b := store.Batch{Key: store.Key(r.id), Epoch: k.epoch, Number: k.number, Then: store.Release, Keep: true}
+	s := &saving{}
 	switch {
+	case r.slept:
+		s.known, s.wake = true, r.next
 	case r.kept == nil:
 		b.Keep, b.Wake, b.Linger = false, time.Now().Add(wakePause), -1
 	case r.kept.Empty():
 		b.Then = store.Remove
 	}
-	r.kept, k.epoch = nil, 0
-	r.server.saver.submit(&saving{batch: b})
+	r.kept, r.slept, k.epoch = nil, false, 0
+	s.batch = b
+	r.server.saver.submit(s)
 }
 
 // exists says whether there is something to be woken: without starting anything, for those who may not make a room.

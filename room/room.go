@@ -31,11 +31,13 @@ type room struct {
 	alone  []string // the chain of a turn that nobody else waits for
 
 	active    bool
-	asleep    bool  // it has open sockets and no state
-	woke      bool  // the store said that it is due
-	continued bool  // it was asleep, and nobody else can have had it
-	elsewhere bool  // another server had it, when it was last asked for
-	storeAway error // what those were told who waited last for the snapshot, in vain
+	asleep    bool      // it has open sockets and no state
+	woke      bool      // the store said that it is due
+	continued bool      // it was asleep, and nobody else can have had it
+	slept     bool      // it was saved as it is, and is to be given back
+	next      time.Time // when it then wants to be woken
+	elsewhere bool      // another server had it, when it was last asked for
+	storeAway error     // what those were told who waited last for the snapshot, in vain
 	awaySince time.Time
 	kept      *store.Room // what the store has, read and not used yet
 	life      *life       // of this activation
@@ -81,6 +83,9 @@ const (
 // Receive implements actors.Actor.
 func (r *room) Receive(msg any) {
 	if r.server.killed.Load() {
+		if v, ok := msg.(*visit); ok {
+			v.Undelivered(r.server.system)
+		}
 		return
 	}
 	if stands := r.active && r.stalled(); !stands || !r.active || !r.stall(msg) {

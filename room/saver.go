@@ -53,6 +53,9 @@ type saving struct {
 	to    *actors.PID // told by messages; nil if only done is
 	done  chan error  // told once; nil if nobody waits
 
+	known bool      // when the room that it releases wants to be woken is
+	wake  time.Time // this; zero: not at all
+
 	bytes    int
 	since    time.Time
 	attempts int
@@ -262,6 +265,9 @@ func (v *saver) settle(s *saving, err error) {
 		v.mu.Unlock()
 		if err == nil && s.batch.Then == store.Release {
 			switch {
+			case s.known && s.wake.IsZero():
+			case s.known:
+				v.released(s.wake)
 			case s.batch.Keep: // it may want to be woken at whatever time was saved before
 				v.released(time.Now())
 			case !s.batch.Wake.IsZero():

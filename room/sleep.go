@@ -91,11 +91,8 @@ func (r *room) unchanged() bool {
 // sleep saves what is not saved and drops the state. A room with open sockets stays its server's and keeps its actor; any
 // other is given back. It holds up the room, which has nothing to do. After an error the room is awake as before.
 func (r *room) sleep() error {
-	then := store.Hold
-	if r.connected() == 0 {
-		then = store.Release
-	}
-	if then == store.Release && (r.overdue() || r.forgettable()) {
+	alone := r.connected() == 0
+	if alone && (r.overdue() || r.forgettable()) {
 		return r.forget()
 	}
 	if err := r.capture(); err != nil {
@@ -103,17 +100,20 @@ func (r *room) sleep() error {
 		return err
 	}
 	r.keep.dirty = false
-	if then == store.Release || r.keep.unsaved() {
-		if then == store.Release {
-			r.keep.put(partRoom, r.roomPart())
-		}
-		if err := r.saveAll(then); err != nil {
+	if alone {
+		r.keep.put(partRoom, r.roomPart())
+	}
+	if r.keep.unsaved() {
+		// Not with Release: if that was given up, and done all the same, the room would go on and be nobody's.
+		if err := r.saveAll(store.Hold); err != nil {
 			return err
 		}
 	}
 	sessions, next := len(r.members), r.wakeAt()
 	r.deactivate()
-	if then == store.Hold {
+	if alone {
+		r.slept, r.next = true, next // settle gives it back
+	} else {
 		r.asleep = true
 		r.ref.sessions.Store(int32(sessions))
 		r.ref.asleep.Store(true)
