@@ -17,10 +17,9 @@
 //	    n   kind: "state", "session", …
 //	    4   version of the application's type
 //	    8   the room's push counter
-//	 0|32   of a patch alone: length 8 and CRC 4 of the value it applies to, length 8 and CRC 4 of the result, length 8 of
-//	        what both have in common at the beginning
+//	 0|24   of a patch alone: length 8 and CRC 4 of the value it applies to, length 8 and CRC 4 of the result
 //	    8   length of body
-//	    n   body: the value or, of a patch, the bytes between what both values have in common at the beginning and at the end
+//	    n   body: the value or, of a patch, its edits
 //	    4   CRC-32C of everything before
 //
 // Invariants:
@@ -32,9 +31,19 @@
 //
 // # Patches
 //
-// [Diff] finds what two values have in common at both ends, [AppendPatch] frames the rest, [Apply] puts a whole value and any
-// number of patches together. A patch names the length and checksum of what it applies to, so that one that is missing, out of
-// order or of another value is noticed. [Compact] says when to write the whole value instead.
+// [Diff] finds what of one value is in the next, [AppendPatch] frames the rest, [Apply] puts a whole value and any number of
+// patches together. A patch names the length and checksum of what it applies to, so that one that is missing, out of order or of
+// another value is noticed. [Compact] says when to write the whole value instead.
+//
+// A patch goes through the old value once, from its beginning to its end. An edit is three numbers (unsigned varints in the
+// fewest bytes) and bytes:
+//
+//	keep    this many bytes of the old value are kept; of an edit that is not the first at least 1
+//	drop    this many behind them are not
+//	insert  this many bytes, which follow, are put in instead; drop and insert are not both 0
+//
+// What is left of the old value after the last edit is kept. So a value grows by what a patch carries at most, and what Apply
+// needs is in proportion to what it is given.
 //
 // # Codecs
 //

@@ -48,9 +48,9 @@ const (
 	atKind     = atEncoding + 1 // its length; the kind follows
 
 	sizeFixed = atKind + 1
-	sizeAfter = 4 + 8             // version, pushes
-	sizePatch = 8 + 4 + 8 + 4 + 8 // what a patch has besides
-	sizeBody  = 8                 // the body's length
+	sizeAfter = 4 + 8         // version, pushes
+	sizePatch = 8 + 4 + 8 + 4 // what a patch has besides
+	sizeBody  = 8             // the body's length
 	sizeSum   = 4
 )
 
@@ -157,11 +157,9 @@ func (f *frame) layout1(data []byte) error {
 	f.Version = binary.LittleEndian.Uint32(data[at:])
 	f.Pushes = binary.LittleEndian.Uint64(data[at+4:])
 	at += sizeAfter
-	var common uint64
 	if f.form == formPatch {
 		f.patch.base = value{binary.LittleEndian.Uint64(data[at:]), binary.LittleEndian.Uint32(data[at+8:])}
 		f.patch.result = value{binary.LittleEndian.Uint64(data[at+12:]), binary.LittleEndian.Uint32(data[at+20:])}
-		common = binary.LittleEndian.Uint64(data[at+24:])
 		at += sizePatch
 	}
 	length := binary.LittleEndian.Uint64(data[at:])
@@ -171,8 +169,9 @@ func (f *frame) layout1(data []byte) error {
 	}
 	f.body = data[at:len(data):len(data)]
 	if f.form == formPatch {
-		if problem := f.patch.set(common, f.body); problem != "" {
-			return bad(at-sizeBody-8, "%s", problem)
+		f.patch.edits = f.body
+		if n, problem := checkEdits(f.body, f.patch.base.length, f.patch.result.length); problem != "" {
+			return bad(at+n, "%s", problem)
 		}
 	}
 	return nil

@@ -65,6 +65,19 @@ func rewrite(t *testing.T, data []byte) {
 	}
 }
 
+// FuzzDiff makes patches between any two values, which lead from one to the other and are hardly longer.
+func FuzzDiff(f *testing.F) {
+	rows := []byte(`[{"id":1,"text":"hello"},{"id":2,"text":"hello"},{"id":3,"text":"who is there?"}]`)
+	f.Add(rows, []byte(`[{"id":2,"text":"hello"},{"id":3,"text":"who is there?"},{"id":4,"text":"all"}]`))
+	f.Add(noise(1, 80), append(noise(2, 9), noise(1, 70)...))
+	f.Add(make([]byte, 50), make([]byte, 60))
+	f.Fuzz(func(t *testing.T, one, two []byte) {
+		lead(t, one, two)
+		lead(t, append(bytes.Clone(one), two...), append(bytes.Clone(two), one...))
+		lead(t, bytes.Repeat(one, 5), append(two, bytes.Repeat(one, 4)...))
+	})
+}
+
 // FuzzMsgpack reads anything as values of all types of these tests. What is accepted is written, read and written again as the
 // same bytes.
 func FuzzMsgpack(f *testing.F) {

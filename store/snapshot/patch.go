@@ -3,14 +3,14 @@ package snapshot
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 )
 
-// Patch leads from one value to another: what is between the bytes that both have in common at the beginning and at the end
-// gives way to other bytes. The zero Patch leads from the empty value to itself.
+// Patch leads from one value to another: some of the bytes of the old one are kept, in their order, and others are put in
+// between. The zero Patch leads from the empty value to itself.
 type Patch struct {
-	base, result   value
-	prefix, suffix int
-	insert         []byte
+	base, result value
+	edits        []byte
 }
 
 // value is what a patch knows of a value.
@@ -25,51 +25,38 @@ func (v value) String() string {
 	return fmt.Sprintf("%d bytes with the checksum %08x", v.length, v.sum)
 }
 
-// Diff makes the patch that leads from old to new. It keeps a part of new, which must not be changed as long as the patch is
-// in use. Its cost is one comparison of the two, and a checksum of each.
+// Diff makes the patch that leads from old to new. It keeps nothing of either.
+//
+// It finds what both have in common at the beginning, at the end and between, also where that has moved because something was put
+// in or taken out before it. Two edits are apart if some 16 bytes between them are the same; where an edit puts in or takes out
+// more than about 64 bytes, 32 and minStep, or 32 and a part in 8192 of old if that is more. Of what has changed places only
+// some is kept.
+//
+// What it takes is linear in the length of both: a comparison and two checksums, and some microseconds for each of a few edits. If
+// thousands of places have changed, or hardly anything is the same, it is several times that. The edits have at most 16 bytes more
+// than new; once they carry more than half of it, the rest is not looked at.
 func Diff(old, new []byte) Patch {
 	n := commonPrefix(old, new)
 	s := commonSuffix(old[n:], new[n:])
-	return Patch{
-		base: valueOf(old), result: valueOf(new),
-		prefix: n, suffix: s, insert: new[n : len(new)-s],
-	}
+	d := differ{old: old[n : len(old)-s], new: new[n : len(new)-s], edits: editList{keep: n}}
+	d.run()
+	return Patch{base: valueOf(old), result: valueOf(new), edits: d.edits.data}
 }
 
-// Len is how many bytes of the new value a patch carries. Its frame is some 70 bytes longer.
-func (p Patch) Len() int { return len(p.insert) }
-
-// set puts in what a frame says besides base and result, unless it cannot be.
-func (p *Patch) set(common uint64, insert []byte) (problem string) {
-	n := uint64(len(insert))
-	switch {
-	case common > p.base.length:
-		return fmt.Sprintf("%d bytes at the beginning are kept of a value of %d", common, p.base.length)
-	case p.result.length < n || p.result.length-n < common:
-		return fmt.Sprintf("a result of %d bytes begins with %d that are kept and %d that are new", p.result.length, common, n)
-	}
-	suffix := p.result.length - n - common
-	if suffix > p.base.length-common {
-		return fmt.Sprintf("%d and %d bytes are kept of a value of %d", common, suffix, p.base.length)
-	}
-	if int(common) < 0 || int(suffix) < 0 || int(common+suffix) < 0 {
-		return "a length is beyond what this machine can have"
-	}
-	p.prefix, p.suffix, p.insert = int(common), int(suffix), insert
-	return ""
-}
+// Len is the size of a patch in bytes without its frame, which has some 60 more.
+func (p Patch) Len() int { return len(p.edits) }
 
 // AppendPatch appends a patch in its frame to dst. h is the header of the value that the patch leads to. It panics as Append
 // does.
 func AppendPatch(dst []byte, h Header, p Patch) []byte {
 	start := len(dst)
+	dst = slices.Grow(dst, sizeFixed+len(h.Kind)+sizeAfter+sizePatch+sizeBody+len(p.edits)+sizeSum)
 	dst = appendHeader(dst, formPatch, h)
 	dst = binary.LittleEndian.AppendUint64(dst, p.base.length)
 	dst = binary.LittleEndian.AppendUint32(dst, p.base.sum)
 	dst = binary.LittleEndian.AppendUint64(dst, p.result.length)
 	dst = binary.LittleEndian.AppendUint32(dst, p.result.sum)
-	dst = binary.LittleEndian.AppendUint64(dst, uint64(p.prefix))
-	return appendBody(dst, start, p.insert)
+	return appendBody(dst, start, p.edits)
 }
 
 // Apply takes the frame of a whole value and those of the patches that followed it, in order, and returns the value that they
@@ -81,8 +68,8 @@ func Apply(base []byte, patches ...[]byte) ([]byte, Header, error) {
 	if err != nil || len(patches) == 0 {
 		return body, h, err
 	}
-	list := make([]frame, len(patches))
-	size, last := uint64(len(body)), valueOf(body)
+	last := valueOf(body)
+	list := make([]Patch, len(patches))
 	for i, data := range patches {
 		f, err := parse(data)
 		switch {
@@ -97,22 +84,70 @@ func Apply(base []byte, patches ...[]byte) ([]byte, Header, error) {
 			return nil, Header{}, fmt.Errorf("snapshot: patch %d of %d: %w: it is one of %s, and follows %s",
 				i+1, len(patches), ErrCorrupt, f.patch.base, last)
 		}
-		list[i], last = f, f.patch.result
-		size = max(size, last.length)
-		h = f.Header
+		list[i], last, h = f.patch, f.patch.result, f.Header
 	}
-	// Every result is at most its base and what the patch carries, so size is at most the sum of what was given.
-	buf := make([]byte, size)
-	n := copy(buf, body)
-	for _, f := range list {
-		p := f.patch
-		copy(buf[p.prefix+len(p.insert):], buf[n-p.suffix:n])
-		copy(buf[p.prefix:], p.insert)
-		n = p.prefix + len(p.insert) + p.suffix
+	// Every result is at most its base and what the patch carries, so the last is at most the sum of what was given.
+	result := make([]byte, 0, last.length)
+	for _, piece := range pieces(body, list) {
+		result = append(result, piece...)
 	}
 	// The sums between were compared by name alone; that of the end proves them all.
-	if got := valueOf(buf[:n]); got != last {
+	if got := valueOf(result); got != last {
 		return nil, Header{}, fmt.Errorf("snapshot: %w: the %d patches of %s lead to %s, and should to %s", ErrCorrupt, len(patches), h.Kind, got, last)
 	}
-	return buf[:n:n], h, nil
+	return result, h, nil
+}
+
+// pieces are those of a value and of patches to it that make up what they lead to, so that what each patch has moved is copied
+// but once. If they were so many that their list could be larger than the value, it is copied before.
+func pieces(body []byte, patches []Patch) [][]byte {
+	const size = 24 // of an entry of the list
+	now, next := [][]byte{body}, [][]byte(nil)
+	for _, p := range patches {
+		edits := 0
+		for data := p.edits; len(data) > 0; edits++ {
+			_, data = nextEdit(data)
+		}
+		if most := len(now) + 2*edits; uint64(most) <= p.result.length/size {
+			next = slices.Grow(next, most)
+			p.over(now, func(piece []byte) { next = append(next, piece) })
+		} else {
+			whole := make([]byte, 0, p.result.length)
+			p.over(now, func(piece []byte) { whole = append(whole, piece...) })
+			next = append(next, whole)
+		}
+		now, next = next, now[:0]
+	}
+	return now
+}
+
+// over calls f with the pieces of the value to which p leads, one after the other. Those of the one it leads from are base.
+func (p Patch) over(base [][]byte, f func(piece []byte)) {
+	from, at := 0, uint64(0) // the next byte is base[from][at]
+	pass := func(n uint64, keep bool) {
+		for n > 0 {
+			piece := base[from][at:]
+			if uint64(len(piece)) > n {
+				piece = piece[:n]
+				at += n
+			} else {
+				from, at = from+1, 0
+			}
+			if n -= uint64(len(piece)); keep {
+				f(piece)
+			}
+		}
+	}
+	left := p.base.length
+	for data := p.edits; len(data) > 0; {
+		var e edit
+		e, data = nextEdit(data)
+		pass(e.keep, true)
+		pass(e.drop, false)
+		if len(e.insert) > 0 {
+			f(e.insert)
+		}
+		left -= e.keep + e.drop
+	}
+	pass(left, true)
 }

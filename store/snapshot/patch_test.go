@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -25,8 +26,8 @@ func naiveSuffix(a, b []byte) int {
 	return i
 }
 
-// edit changes some bytes in the middle of a value.
-func edit(r *rand.Rand, value []byte) []byte {
+// edited changes some bytes in the middle of a value.
+func edited(r *rand.Rand, value []byte) []byte {
 	at := r.IntN(len(value) + 1)
 	drop := r.IntN(min(len(value)-at, 20) + 1)
 	insert := make([]byte, r.IntN(20))
@@ -44,19 +45,17 @@ func randomValue(r *rand.Rand, n int) []byte {
 	return value
 }
 
-func TestDiffFindsWhatIsCommon(t *testing.T) {
+func TestCommon(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, n := range []int{0, 1, 7, 8, 9, 63, 4095, 4096, 4097, 8192, 12300} {
 		for range 50 {
 			old := randomValue(r, n)
-			changed := edit(r, old)
-			p := Diff(old, changed)
-			prefix := naivePrefix(old, changed)
-			if suffix := naiveSuffix(old[prefix:], changed[prefix:]); p.prefix != prefix || p.suffix != suffix {
-				t.Fatalf("of %d and %d bytes %d and %d are common, want %d and %d", len(old), len(changed), p.prefix, p.suffix, prefix, suffix)
+			changed := edited(r, old)
+			if got, want := commonPrefix(old, changed), naivePrefix(old, changed); got != want {
+				t.Fatalf("%d and %d bytes begin with %d that are common, want %d", len(old), len(changed), got, want)
 			}
-			if p.Len() != len(changed)-p.prefix-p.suffix {
-				t.Fatalf("Len is %d, want %d", p.Len(), len(changed)-p.prefix-p.suffix)
+			if got, want := commonSuffix(old, changed), naiveSuffix(old, changed); got != want {
+				t.Fatalf("%d and %d bytes end with %d that are common, want %d", len(old), len(changed), got, want)
 			}
 		}
 	}
@@ -70,7 +69,7 @@ func TestApply(t *testing.T) {
 		base := Append(nil, h, value)
 		var patches [][]byte
 		for i := range 60 {
-			changed := edit(r, value)
+			changed := edited(r, value)
 			switch i % 20 {
 			case 7:
 				changed = nil
@@ -116,14 +115,18 @@ func TestApplyRefuses(t *testing.T) {
 	lies.result.sum++
 	lie := AppendPatch(nil, h, lies)
 	// Patches whose lengths cannot be.
-	long := Diff(a, b)
-	long.prefix = len(a) + 1
 	short := Diff(a, b)
 	short.result.length = 1
 	tail := Diff(a, b)
 	tail.result.length += 9
 	huge := Diff(a, b)
-	huge.base.length, huge.result.length = 1<<63, 1<<63
+	huge.base.length, huge.result.length = 1<<63, 1<<63-2
+	// with has these edits in place of those that there should be.
+	with := func(edits ...byte) [][]byte {
+		p := Diff(a, b)
+		p.edits = edits
+		return [][]byte{AppendPatch(nil, h, p)}
+	}
 
 	for _, test := range []struct {
 		name    string
@@ -141,18 +144,58 @@ func TestApplyRefuses(t *testing.T) {
 		{"a patch for a base", ab, [][]byte{bc}, ErrNotSnapshot, "patch of state"},
 		{"damaged", base, [][]byte{ab[:len(ab)-2]}, ErrCorrupt, "patch 1 of 1"},
 		{"another result", base, [][]byte{lie}, ErrCorrupt, "lead to 11 bytes"},
-		{"a prefix beyond the end", base, [][]byte{AppendPatch(nil, h, long)}, ErrCorrupt, "14 bytes at the beginning are kept of a value of 13"},
-		{"a result less than its parts", base, [][]byte{AppendPatch(nil, h, short)}, ErrCorrupt, "a result of 1 bytes"},
-		{"a suffix beyond the beginning", base, [][]byte{AppendPatch(nil, h, tail)}, ErrCorrupt, "are kept of a value of 13"},
+		{"a result less than its parts", base, [][]byte{AppendPatch(nil, h, short)}, ErrCorrupt, "the edits keep 10 bytes and put in 1, and should make 1"},
+		{"a result more than its parts", base, [][]byte{AppendPatch(nil, h, tail)}, ErrCorrupt, "should make 20"},
+		{"the right edits", base, with(4, 3, 1, '2'), nil, ""},
+		{"edits that end early", base, with(4, 3), ErrCorrupt, "a number of an edit is cut off"},
+		{"a number without an end", base, with(4, 3, 0x81), ErrCorrupt, "a number of an edit is cut off"},
+		{"a number with a zero at its end", base, with(0x84, 0, 3, 1, '2'), ErrCorrupt, "longer than it has to be"},
+		{"a number beyond its type", base, with(255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1, 3, 1, '2'), ErrCorrupt, "longer than it has to be"},
+		{"more kept than there is", base, with(14, 0, 1, '2'), ErrCorrupt, "an edit keeps 14 bytes and drops 0, of a value that has 13 left of its 13"},
+		{"more dropped than there is", base, with(4, 3, 0, 5, 2, 0), ErrCorrupt, "keeps 5 bytes and drops 2, of a value that has 6 left of its 13"},
+		{"more put in than there is", base, with(4, 3, 2, '2'), ErrCorrupt, "puts in 2 bytes, and 1 follow"},
+		{"an edit that does nothing", base, with(4, 0, 0), ErrCorrupt, "does nothing"},
+		{"an edit in two", base, with(4, 3, 0, 0, 0, 1, '2'), ErrCorrupt, "part of the one before"},
+		{"edits that make less", base, with(4, 4, 1, '2'), ErrCorrupt, "the edits keep 9 bytes and put in 1, and should make 11"},
+		{"another result of the same length", base, with(4, 3, 1, '3'), ErrCorrupt, "lead to 11 bytes"},
 		{"lengths beyond memory", base, [][]byte{AppendPatch(nil, h, huge)}, ErrCorrupt, ""},
 	} {
 		value, gotHeader, err := Apply(test.base, test.patches...)
+		if test.want == nil {
+			if err != nil || !bytes.Equal(value, b) {
+				t.Errorf("%s: %q, error %v", test.name, value, err)
+			}
+			continue
+		}
 		if !errors.Is(err, test.want) || !strings.Contains(fmt.Sprint(err), test.says) {
 			t.Errorf("%s: error %v; want one that is %q and says %q", test.name, err, test.want, test.says)
 		}
 		if value != nil || gotHeader != (Header{}) {
 			t.Errorf("%s: an error comes with %q and %+v", test.name, value, gotHeader)
 		}
+	}
+}
+
+// What Apply needs is bounded by what it is given, whatever the patches are.
+func TestApplyNeedsBoundedMemory(t *testing.T) {
+	h := Header{Kind: "state"}
+	value := make([]byte, 100<<10)
+	var list editList
+	for range len(value) / 2 {
+		list.add(1, []byte{0}, 1)
+	}
+	p := Patch{base: valueOf(value), result: valueOf(value), edits: list.data}
+	base, patch := Append(nil, h, value), AppendPatch(nil, h, p)
+	patches := [][]byte{patch, patch, patch}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	got, _, err := Apply(base, patches...)
+	runtime.ReadMemStats(&after)
+	if err != nil || !bytes.Equal(got, value) {
+		t.Fatalf("%d bytes, error %v", len(got), err)
+	}
+	if used, most := after.TotalAlloc-before.TotalAlloc, uint64(10*len(value)); used > most {
+		t.Errorf("%d bytes were allocated for three patches of a value of %d; want %d at most", used, len(value), most)
 	}
 }
 
@@ -171,46 +214,6 @@ func TestCompact(t *testing.T) {
 	} {
 		if got := Compact(c.base, c.patches, c.count); got != c.want {
 			t.Errorf("Compact(%d, %d, %d) is %t", c.base, c.patches, c.count, got)
-		}
-	}
-}
-
-func BenchmarkDiff(b *testing.B) {
-	for _, size := range []int{10 << 10, 1 << 20} {
-		old := randomValue(rand.New(rand.NewPCG(1, 1)), size)
-		changed := bytes.Clone(old)
-		changed[size/2] ^= 1
-		b.Run(fmt.Sprintf("compare/%dKiB", size>>10), func(b *testing.B) {
-			b.SetBytes(int64(size))
-			for b.Loop() {
-				n := commonPrefix(old, changed)
-				commonSuffix(old[n:], changed[n:])
-			}
-		})
-		b.Run(fmt.Sprintf("all/%dKiB", size>>10), func(b *testing.B) {
-			b.SetBytes(int64(size))
-			for b.Loop() {
-				Diff(old, changed)
-			}
-		})
-	}
-}
-
-func BenchmarkApply(b *testing.B) {
-	value := randomValue(rand.New(rand.NewPCG(1, 1)), 1<<20)
-	h := Header{Kind: "state"}
-	base := Append(nil, h, value)
-	var patches [][]byte
-	for i := range MaxPatches {
-		changed := bytes.Clone(value)
-		changed[i*4000] ^= 1
-		patches = append(patches, AppendPatch(nil, h, Diff(value, changed)))
-		value = changed
-	}
-	b.SetBytes(1 << 20)
-	for b.Loop() {
-		if _, _, err := Apply(base, patches...); err != nil {
-			b.Fatal(err)
 		}
 	}
 }

@@ -19,8 +19,12 @@ import (
 //	another extension      {"extension":type,"data":base64}
 //	key that is no string  its JSON as a string
 //
-// A patch is shown as {"patch":{"of":bytes,"to":bytes,"keepFirst":bytes,"insert":…,"keepLast":bytes}}, with the inserted bytes as a
-// string if they are UTF-8, else in {"base64":…}.
+// A patch is shown as
+//
+//	{"patch":{"of":bytes,"to":bytes,"keepFirst":bytes,"edits":[{"drop":bytes,"insert":…,"keep":bytes},…]}}
+//
+// Each edit drops bytes, puts others in and keeps those that follow. What is put in is a string if it is UTF-8, else
+// {"base64":…}; what an edit does not do is left out.
 func ToJSON(data []byte) ([]byte, Header, error) {
 	f, err := parse(data)
 	if err != nil {
@@ -51,18 +55,39 @@ func valueToJSON(e Encoding, body []byte) ([]byte, error) {
 	return c.out, err
 }
 
+// shownEdit is an edit as it is shown, together with what the next one, or the end, keeps.
+type shownEdit struct {
+	Drop   uint64 `json:"drop,omitempty"`
+	Insert any    `json:"insert,omitempty"`
+	Keep   uint64 `json:"keep,omitempty"`
+}
+
 func (p Patch) toJSON() ([]byte, error) {
 	type patch struct {
-		Of        uint64 `json:"of"`
-		To        uint64 `json:"to"`
-		KeepFirst int    `json:"keepFirst"`
-		Insert    any    `json:"insert"`
-		KeepLast  int    `json:"keepLast"`
+		Of        uint64      `json:"of"`
+		To        uint64      `json:"to"`
+		KeepFirst uint64      `json:"keepFirst"`
+		Edits     []shownEdit `json:"edits"`
 	}
-	shown := struct {
+	var shown struct {
 		Patch patch `json:"patch"`
-	}{patch{Of: p.base.length, To: p.result.length, KeepFirst: p.prefix, KeepLast: p.suffix}}
-	shown.Patch.Insert = asText(p.insert)
+	}
+	s := &shown.Patch
+	s.Of, s.To, s.Edits = p.base.length, p.result.length, []shownEdit{}
+	kept, left := &s.KeepFirst, p.base.length
+	for data := p.edits; len(data) > 0; {
+		var e edit
+		e, data = nextEdit(data)
+		*kept = e.keep
+		left -= e.keep + e.drop
+		now := shownEdit{Drop: e.drop}
+		if len(e.insert) > 0 {
+			now.Insert = asText(e.insert)
+		}
+		s.Edits = append(s.Edits, now)
+		kept = &s.Edits[len(s.Edits)-1].Keep
+	}
+	*kept = left
 	return JSON.Marshal(&shown)
 }
 

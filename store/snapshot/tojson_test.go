@@ -44,6 +44,26 @@ func TestToJSON(t *testing.T) {
 	}
 }
 
+func TestToJSONOfPatches(t *testing.T) {
+	same := strings.Repeat("abcdefghij", 3)
+	for _, c := range []struct {
+		old, new, want string
+	}{
+		{"", "", `{"patch":{"of":0,"to":0,"keepFirst":0,"edits":[]}}`},
+		{same, same, `{"patch":{"of":30,"to":30,"keepFirst":30,"edits":[]}}`},
+		{same, "", `{"patch":{"of":30,"to":0,"keepFirst":0,"edits":[{"drop":30}]}}`},
+		{same, same + "x", `{"patch":{"of":30,"to":31,"keepFirst":30,"edits":[{"insert":"x"}]}}`},
+		{"1" + same + "2" + same, "3" + same + "\xff" + same,
+			`{"patch":{"of":62,"to":62,"keepFirst":0,"edits":[{"drop":1,"insert":"3","keep":30},{"drop":1,"insert":{"base64":"/w=="},"keep":30}]}}`},
+	} {
+		h := Header{Kind: "state", Version: 2}
+		text, got, err := ToJSON(AppendPatch(nil, h, Diff([]byte(c.old), []byte(c.new))))
+		if h.Layout = Layout; err != nil || string(text) != c.want || got != h {
+			t.Errorf("the patch from %q to %q is shown as %s, header %+v, error %v; want %s", c.old, c.new, text, got, err, c.want)
+		}
+	}
+}
+
 func TestToJSONRefuses(t *testing.T) {
 	for _, c := range []struct {
 		data []byte
