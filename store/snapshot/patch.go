@@ -28,9 +28,9 @@ func (v value) String() string {
 // Diff makes the patch that leads from old to new. It keeps nothing of either.
 //
 // It finds what both have in common at the beginning, at the end and between, also where that has moved because something was put
-// in or taken out before it. Two edits are apart if some 16 bytes between them are the same; where an edit puts in or takes out
-// more than about 64 bytes, 32 and minStep, or 32 and a part in 8192 of old if that is more. Of what has changed places only
-// some is kept.
+// in or taken out before it. Two edits are apart if some 16 bytes between them are the same; behind one that puts in or takes out
+// more than about 64 bytes it has to be 48, or 32 and a part in 8192 of old if that is more. Of what has changed places only some
+// is kept.
 //
 // What it takes is linear in the length of both: a comparison and two checksums, and some microseconds for each of a few edits. If
 // thousands of places have changed, or hardly anything is the same, it is several times that. The edits have at most 16 bytes more
