@@ -404,7 +404,10 @@ func (r *room) batch(then store.Then) store.Batch {
 func (r *room) linger() time.Duration {
 	d := time.Duration(-1)
 	for _, s := range r.members {
-		if d = max(d, 0); s.key != nil && s.away.IsZero() {
+		if !s.away.IsZero() { // its time is in Wake
+			continue
+		}
+		if d = max(d, 0); s.key != nil {
 			return max(d, r.kind.resumeFor)
 		}
 	}
