@@ -662,3 +662,34 @@ func TestFailedAlarmUnderEvery(t *testing.T) {
 		}
 	}, def)
 }
+
+// What a save says of when the room is to be woken is about what was saved. Under Every a batch that only asks whether the
+// room still is ours says it of the present members.
+func TestLingerOfABatchThatOnlyAsks(t *testing.T) {
+	def := newDesk(func(def *room.Definition[deskState, deskUser]) {
+		def.Save = room.Every(30 * time.Second)
+		def.ResumeFor = time.Hour
+	})
+	withFaults(t, quiet(), def, func(t *testing.T, s *roomtest.Server, st *storefault.Store) {
+		bob := s.Connect("desk/1?name=Bob" + keyBob)
+		add1(bob, "a")
+		s.Advance(31 * time.Second)
+		s.Crash()
+		s.Advance(4 * time.Second)
+		if _, err := room.Ask(context.Background(), s.Room("desk", "1"), readDesk, contract.None{}); err != nil {
+			t.Fatal(err)
+		}
+		lapse := st.Inject(storefault.Fault{On: storefault.Renew})
+		s.Advance(4 * time.Second)
+		lapse.Release()
+		s.Advance(2 * time.Second) // the lease is back, the room has asked whether it is its
+		s.Crash()
+		s.Advance(5 * time.Second)
+		bob = s.Connect("desk/1?name=Bob" + keyBob)
+		got := look1(bob)
+		equal(t, "left, seconds after the crash", got.Left, nil)
+		if got.Calls != 1 {
+			t.Errorf("bob's session counts %d calls, want 1", got.Calls)
+		}
+	})
+}

@@ -32,10 +32,13 @@ type keeper struct {
 	patches patchLog          // how it has it
 	next    []byte            // the encoding captured since; nil: none
 	parts   map[string][]byte // captured since; nil: to be deleted
-	deleted []string          // parts deleted by what is under way
-	blank   [32]byte          // of the state as New made it
-	created time.Time         // when New made it
-	pushes  uint64            // how many the room has ever sent
+	wake    time.Time         // and linger, as captured
+	linger  time.Duration
+	timed   bool      // they were captured, and are not under way
+	deleted []string  // parts deleted by what is under way
+	blank   [32]byte  // of the state as New made it
+	created time.Time // when New made it
+	pushes  uint64    // how many the room has ever sent
 
 	gate   uint64 // the first turn of what was captured and is not under way that must be durable; zero: none
 	since  time.Time
@@ -150,6 +153,7 @@ func (r *room) captureRest() (changed bool, err error) {
 		k.put(partAlarms, r.alarmsPart())
 		changed = true
 	}
+	k.wake, k.linger, k.timed = r.wakeAt(), r.linger(), true
 	return changed, err
 }
 
@@ -368,8 +372,8 @@ func (r *room) fly() {
 func (r *room) batch(then store.Then) store.Batch {
 	k := &r.keep
 	k.number++
-	b := store.Batch{Key: store.Key(r.id), Epoch: k.epoch, Number: k.number, Then: then, Wake: r.wakeAt(), Linger: r.linger()}
-	if r.kind.tickAlways {
+	b := store.Batch{Key: store.Key(r.id), Epoch: k.epoch, Number: k.number, Then: then, Wake: k.wake, Linger: k.linger, Keep: !k.timed}
+	if k.timed = false; r.kind.tickAlways {
 		b.Wake = time.Now()
 	}
 	if then == store.Remove {
@@ -428,6 +432,7 @@ func (r *room) again() {
 		r.touchAnew(s)
 	}
 	r.alarms.touched = true
+	k.wake, k.linger, k.timed = r.wakeAt(), r.linger(), true
 	for _, name := range k.deleted {
 		k.put(name, nil)
 	}
@@ -480,8 +485,12 @@ type patchLog struct {
 // write adds the change from one encoding to the next to a batch: as a patch if that is much smaller, else as a whole.
 func (p *patchLog) write(b *store.Batch, r *room, from, to []byte, whole bool) {
 	if whole && p.whole > snapshot.SmallValue {
-		patch := snapshot.AppendPatch(nil, r.header(contentState), snapshot.Diff(from, to))
-		if len(patch) < len(to)/2 && !snapshot.Compact(p.whole, p.bytes+len(patch), p.count+1) {
+		diff := snapshot.Diff(from, to)
+		var patch []byte
+		if diff.Len() < len(to)/2 {
+			patch = snapshot.AppendPatch(nil, r.header(contentState), diff)
+		}
+		if patch != nil && !snapshot.Compact(p.whole, p.bytes+len(patch), p.count+1) {
 			p.lastSeq++
 			p.count++
 			p.bytes += len(patch)
