@@ -12,7 +12,7 @@ import (
 // parser reads five fields: minute, hour, day of month (also L, L-3), month, day of week (also FRI#2, FRI#L; 0 and 7 are
 // Sunday), and @hourly, @daily, @weekly, @monthly, @yearly. With both days given, either is enough, as crontab has it. It looks
 // twelve years ahead, for there is no 29 February from 2096 to 2104.
-var parser = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.DowOrDom |
+var parser = cron.MustNewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.DowOrDom |
 	cron.Descriptor | cron.DomL | cron.DowNth | cron.DowLast).WithMaxSearchYears(12)
 
 // Schedule is a cron expression in a time zone. It may be used from any goroutine.
