@@ -112,6 +112,7 @@ How Socka compares with the WebSocket library beneath it and with other realtime
 written by the program in [benchmarks](../benchmarks/README.md), which says how to run it and what each figure means.
 
 How Socka's own cost grows with connections, members and rooms is in [scaling.md](scaling.md).
+What it costs to keep rooms in a database is in [benchmarks-persistence.md](benchmarks-persistence.md).
 
 What counts is the CPU time (user and system) of the server process per operation, and its ratio between contenders that
 took turns within one run. %s

@@ -41,7 +41,7 @@ type sizes struct {
 func full(warm, measure time.Duration) sizes {
 	return sizes{
 		rooms: 200, depths: []int{1, 4, 16}, large: []int{1, 16}, rate: 10,
-		sleepers: 10_000, wakes: 2000, sleep: 20 * time.Second, settle: time.Second, warm: warm, measure: measure,
+		sleepers: 10_000, wakes: 2000, sleep: 30 * time.Second, settle: time.Second, warm: warm, measure: measure,
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"runtime"
+	"time"
 
 	"github.com/gosocka/socka/benchmarks/internal/launch"
 	"github.com/gosocka/socka/benchmarks/internal/load"
@@ -32,6 +33,9 @@ func (t task) serve(ctx context.Context, run func(load.Server) error) error {
 	if err != nil {
 		return err
 	}
+	if t.Postgres != 0 {
+		p.Server.Aid = func() (time.Duration, error) { return familyCPU(t.Postgres) }
+	}
 	err = run(p.Server)
 	if stopped := p.Stop(); err == nil {
 		err = stopped
@@ -55,7 +59,7 @@ func sockets(ctx context.Context, t task) (f figures, err error) {
 		if failed := <-profiled; err == nil {
 			err = failed
 		}
-		f = figures{Rate: r.Rate, CPU: micros(r.CPU), P50: millis(r.P50), P99: millis(r.P99), Others: r.Others}
+		f = figures{Rate: r.Rate, CPU: micros(r.CPU), Database: micros(r.Aid), P50: millis(r.P50), P99: millis(r.P99), Others: r.Others}
 		return err
 	})
 	return f, err
@@ -66,9 +70,9 @@ func asleep(ctx context.Context, t task) (f figures, err error) {
 	err = t.serve(ctx, func(server load.Server) error {
 		s, err := load.Asleep{Connections: t.Rooms, Shared: t.Shared, Wakes: t.Wakes, Settle: t.Warm}.Run(ctx, server)
 		f = figures{
-			Awake: s.Awake.HeapKiB, Asleep: s.Asleep.HeapKiB, Stack: s.Asleep.StackKiB,
-			AwakeRSS: s.Awake.KiB, AsleepRSS: s.Asleep.KiB,
-			P50: millis(s.Wake.P50), P99: millis(s.Wake.P99),
+			Awake: s.Awake.LiveKiB, Asleep: s.Asleep.LiveKiB, InUse: s.Asleep.HeapKiB, Stack: s.Asleep.StackKiB,
+			AsleepRSS: s.Asleep.KiB,
+			P50:       millis(s.Wake.P50), P99: millis(s.Wake.P99),
 			CallP50: millis(s.Call.P50), CallP99: millis(s.Call.P99),
 		}
 		return err
@@ -81,8 +85,8 @@ func roomsAsleep(ctx context.Context, t task) (f figures, err error) {
 	err = t.serve(ctx, func(server load.Server) error {
 		awake, asleep, err := load.Rooms{Rooms: t.Rooms, Settle: t.Warm}.Asleep(ctx, server)
 		f = figures{
-			Awake: awake.HeapKiB, Asleep: asleep.HeapKiB, Stack: asleep.StackKiB,
-			AwakeRSS: awake.KiB, AsleepRSS: asleep.KiB,
+			Awake: awake.LiveKiB, Asleep: asleep.LiveKiB, InUse: asleep.HeapKiB, Stack: asleep.StackKiB,
+			AsleepRSS: asleep.KiB,
 		}
 		return err
 	})

@@ -77,8 +77,8 @@ func p50Of(f figures) float64  { return f.P50 }
 func p99Of(f figures) float64  { return f.P99 }
 
 func (s sizes) turnsTable(r results, names []string, writers map[string][]int) string {
-	speed := newTable([]string{"store", "callers of a room", "turns/s", "bare, values/s", "ratio", "store alone, rooms/s", "p50, ms", "p99, ms",
-		"commits/s", "syncs/s", "rooms in a save", "turns of a room in a save"}, 0, 0, 2, 0, 2, 2, 0, 0, 1, 2)
+	speed := newTable([]string{"store", "callers of a room", "turns/s", "bare, values/s", "ratio", "store alone, rooms/s", "OnSleep, turns/s", "p50, ms", "p99, ms",
+		"commits/s", "syncs/s", "rooms in a save", "turns of a room in a save"}, 0, 0, 2, 0, 0, 2, 2, 0, 0, 1, 2)
 	cost := newTable([]string{"store", "callers of a room", "CPU of a turn, EachTurn, µs", "OnSleep, µs", "added, µs", "of the store alone, µs a room", "of bare, µs a value",
 		"of the database: EachTurn, µs", "alone, µs", "bare, µs", "bytes saved for a turn"}, 2, 2, 2, 2, 2, 2, 2, 2, 0)
 	var missed []string
@@ -102,7 +102,7 @@ func (s sizes) turnsTable(r results, names []string, writers map[string][]int) s
 			case "postgres":
 				syncs = median(each, func(f figures) float64 { return f.Syncs })
 			}
-			speed.row(texts, median(each, rateOf), median(bare, rateOf), ratio, median(alone, rateOf),
+			speed.row(texts, median(each, rateOf), median(bare, rateOf), ratio, median(alone, rateOf), median(sleep, rateOf),
 				median(each, p50Of), median(each, p99Of), commits, syncs,
 				median(each, func(f figures) float64 { return f.Batches / f.Saves }),
 				median(each, func(f figures) float64 { return f.Rate / f.Batches }))
@@ -122,20 +122,20 @@ func (s sizes) turnsTable(r results, names []string, writers map[string][]int) s
 %s rooms with a state of about 300 bytes, which each turn changes. Callers within the process ask as soon as they are answered.
 Bare: as many values as callers, each as long as what a turn saves, are upserted by key in one transaction after the other; of
 Postgres the better of one and two connections. Store alone: all rooms are saved in one call of Save after the other, with no server
-before it. Syncs are of the log.
+before it. OnSleep: the same turns, and nothing is saved. Syncs are of the log.
 %s
 %s
 `, page.Count(s.rooms), speed.String(), verdict) + cost.String()
 }
 
 func (s sizes) socketsTable(r results, names []string) string {
-	t := newTable([]string{"store", "calls under way in a room", "turns/s", "p50, ms", "p99, ms", "OnSleep, turns/s", "CPU of a turn, EachTurn, µs", "OnSleep, µs", "added, µs"}, 0, 2, 2, 0, 2, 2, 2)
+	t := newTable([]string{"store", "calls under way in a room", "turns/s", "p50, ms", "p99, ms", "OnSleep, turns/s", "CPU of a turn, EachTurn, µs", "OnSleep, µs", "added, µs", "of the database, µs"}, 0, 2, 2, 0, 2, 2, 2, 2)
 	for _, db := range names {
 		for _, depth := range s.depths {
 			each, sleep := r[key(db, "eachturn", depth)], r[key(db, "onsleep", depth)]
 			t.row([]string{titles[db], fmt.Sprint(depth)}, median(each, rateOf), median(each, p50Of), median(each, p99Of),
 				median(sleep, rateOf), median(each, cpuOf), median(sleep, cpuOf),
-				compared(each, sleep, func(e, s figures) float64 { return e.CPU - s.CPU }))
+				compared(each, sleep, func(e, s figures) float64 { return e.CPU - s.CPU }), median(each, dbOf))
 		}
 	}
 	return fmt.Sprintf(`
@@ -166,8 +166,8 @@ One room under EachTurn with a state of 1 MiB, to which each turn adds a line of
 }
 
 func (s sizes) asleepTable(r results, names []string) string {
-	t := newTable([]string{"rooms, store", "heap awake, KiB", "heap asleep, KiB", "of it beyond the connection, KiB", "stacks asleep, KiB", "resident asleep, KiB",
-		"wake p50, ms", "wake p99, ms", "call p50, ms", "call p99, ms"}, 2, 2, 2, 2, 2, 2, 2, 2, 2)
+	t := newTable([]string{"rooms, store", "awake, KiB", "asleep, KiB", "of it beyond the connection, KiB", "heap in use asleep, KiB", "stacks asleep, KiB", "resident asleep, KiB",
+		"wake p50, ms", "wake p99, ms", "call p50, ms", "call p99, ms"}, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2)
 	heap := func(f figures) float64 { return f.Asleep }
 	row := func(title, key string, connected bool) {
 		beyond := median(r[key], heap)
@@ -181,7 +181,7 @@ func (s sizes) asleepTable(r results, names []string) string {
 			beyond = compared(r[key], r["shared"], func(a, b figures) float64 { return a.Asleep - b.Asleep })
 		}
 		t.row([]string{title}, median(r[key], func(f figures) float64 { return f.Awake }), median(r[key], heap), beyond,
-			median(r[key], func(f figures) float64 { return f.Stack }), median(r[key], func(f figures) float64 { return f.AsleepRSS }),
+			median(r[key], func(f figures) float64 { return f.InUse }), median(r[key], func(f figures) float64 { return f.Stack }), median(r[key], func(f figures) float64 { return f.AsleepRSS }),
 			timed[0], timed[1], timed[2], timed[3])
 	}
 	row("all connections in one room", "shared", true)
@@ -195,7 +195,8 @@ func (s sizes) asleepTable(r results, names []string) string {
 ### Rooms that sleep
 
 %s rooms with a state of about 300 bytes, and %s sockets of the loopback interface. Memory is that by which the server grew, for each
-room, or connection where all are in one room. %s rooms are woken by a call, one after the other, and called again at once.
+room, or connection where all are in one room: awake and asleep of the heap that is reachable, in use with the gaps that garbage
+leaves, resident all of the process. %s rooms are woken by a call, one after the other, and called again at once.
 %s`, page.Count(s.sleepers), page.Count(s.sleepers), page.Count(s.wakes), t.String())
 }
 

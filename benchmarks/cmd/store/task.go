@@ -54,10 +54,11 @@ type figures struct {
 	Bytes    float64 // given to the store, for each turn
 	Others   float64 // processors that anything else used
 
-	Awake, Asleep       float64 // KiB of heap for each room
-	AwakeRSS, AsleepRSS float64 // KiB of resident memory for each room
-	Stack               float64 // KiB of stacks for each room that sleeps
-	CallP50, CallP99    float64 // ms, of calls of rooms that are awake
+	Awake, Asleep    float64 // KiB of the heap that are reachable, for each room
+	InUse            float64 // KiB of heap in use for each room that sleeps, with the gaps between
+	AsleepRSS        float64 // KiB of resident memory, likewise
+	Stack            float64 // KiB of stacks, likewise
+	CallP50, CallP99 float64 // ms, of calls of rooms that are awake
 }
 
 var measures = map[string]func(context.Context, task) (figures, error){

@@ -206,6 +206,7 @@ func (c *crew) footprint(server Server, settle time.Duration) (f footprint, err 
 func (f footprint) since(before footprint, n int) (m Memory) {
 	each := func(before, after float64) float64 { return (after - before) / float64(n) }
 	m.KiB = each(before.resident, f.resident)
+	m.LiveKiB = each(float64(before.said.Live), float64(f.said.Live)) / 1024
 	m.HeapKiB = each(float64(before.said.Heap), float64(f.said.Heap)) / 1024
 	m.StackKiB = each(float64(before.said.Stack), float64(f.said.Stack)) / 1024
 	m.Goroutines = each(float64(before.said.Goroutines), float64(f.said.Goroutines))

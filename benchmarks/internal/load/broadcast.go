@@ -190,7 +190,7 @@ func (f *fanout) watch(server Server) (Result, error) {
 	if err := f.wait(f.Warm); err != nil {
 		return Result{}, err
 	}
-	begin, err := readMeter(server.PID)
+	begin, err := readMeter(server)
 	if err != nil {
 		return Result{}, err
 	}

@@ -66,7 +66,7 @@ func (o Calls) Run(ctx context.Context, server Server) (Result, error) {
 	if err := c.wait(o.Warm); err != nil {
 		return Result{}, err
 	}
-	begin, err := readMeter(server.PID)
+	begin, err := readMeter(server)
 	if err != nil {
 		return Result{}, err
 	}

@@ -16,6 +16,7 @@ type Idle struct {
 // Memory is how a server's memory grew. For each connection or room of Result it says where the memory is.
 type Memory struct {
 	Result             // CPU is that of one connection in a second
+	LiveKiB    float64 // of the heap in use, what is reachable, without the gaps between
 	Goroutines float64 // per connection or room
 	KernelKiB  float64 // of slabs, half of what the whole machine's grew by: the load generator has the other ends
 }
@@ -49,7 +50,7 @@ func (o Idle) Memory(ctx context.Context, server Server) (m Memory, err error) {
 	if err != nil || o.Watch == 0 {
 		return m, err
 	}
-	begin, err := readMeter(server.PID)
+	begin, err := readMeter(server)
 	if err != nil {
 		return m, err
 	}

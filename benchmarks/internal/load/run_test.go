@@ -233,3 +233,24 @@ func TestMedians(t *testing.T) {
 		t.Errorf("median of nothing is %v", got)
 	}
 }
+
+func TestWhatAidsTheServerIsCountedApart(t *testing.T) {
+	s := server(t, true)
+	var used time.Duration
+	s.Aid = func() (time.Duration, error) { // twice in a measurement
+		used += time.Hour
+		return used, nil
+	}
+	r, err := Calls{Connections: 1, Depth: 1, Size: 64, Times: instant}.Run(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := r.Aid.Seconds() * r.Rate * instant.Measure.Seconds() / time.Hour.Seconds(); got <= 0 || got > 1.1 || r.Others != 0 {
+		t.Errorf("of an hour that was used %.2f are in the calls, others used %.2f processors", got, r.Others)
+	}
+	failure := errors.New("it has ended")
+	s.Aid = func() (time.Duration, error) { return 0, failure }
+	if _, err := (Calls{Connections: 1, Depth: 1, Size: 64, Times: instant}).Run(t.Context(), s); !errors.Is(err, failure) {
+		t.Errorf("error %v, want %v", err, failure)
+	}
+}

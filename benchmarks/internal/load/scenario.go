@@ -16,11 +16,13 @@ type Server struct {
 	Addr    string // of its listener
 	PID     int
 	Dialect *Dialect
+	Aid     func() (time.Duration, error) // CPU time of what works for it, such as a database; nil: nothing does
 }
 
 // Result is what one measurement of one contender came to. Fields that a scenario has no figure for are 0.
 type Result struct {
 	CPU       time.Duration // user and system time of the server, per operation
+	Aid       time.Duration // of what works for it, likewise
 	Rate      float64       // operations a second
 	Delivered float64       // deliveries made of those offered, 0 to 1
 	P50       time.Duration
@@ -43,15 +45,20 @@ type Times struct{ Warm, Measure time.Duration }
 
 // meter reads the clocks at the two ends of a measurement.
 type meter struct {
-	pid                   int
-	at                    time.Time
-	server, self, machine time.Duration
+	of                         Server
+	at                         time.Time
+	server, aid, self, machine time.Duration
 }
 
-func readMeter(pid int) (m meter, err error) {
-	m.pid, m.at = pid, time.Now()
-	if m.server, err = CPUOf(pid); err != nil {
+func readMeter(of Server) (m meter, err error) {
+	m.of, m.at = of, time.Now()
+	if m.server, err = CPUOf(of.PID); err != nil {
 		return m, fmt.Errorf("the server: %w", err)
+	}
+	if of.Aid != nil {
+		if m.aid, err = of.Aid(); err != nil {
+			return m, err
+		}
 	}
 	if m.self, err = CPUOf(os.Getpid()); err != nil {
 		return m, err
@@ -62,7 +69,7 @@ func readMeter(pid int) (m meter, err error) {
 
 // until gives what happened from m until now, in which the server did ops operations.
 func (m meter) until(ops uint64) (Result, error) {
-	now, err := readMeter(m.pid)
+	now, err := readMeter(m.of)
 	if err != nil {
 		return Result{}, err
 	}
@@ -70,12 +77,13 @@ func (m meter) until(ops uint64) (Result, error) {
 		return Result{}, fmt.Errorf("nothing came from the server in %v", now.at.Sub(m.at))
 	}
 	took := now.at.Sub(m.at).Seconds()
-	server, self := now.server-m.server, now.self-m.self
+	server, aid, self := now.server-m.server, now.aid-m.aid, now.self-m.self
 	return Result{
 		CPU:    time.Duration(float64(server) / float64(ops)),
+		Aid:    time.Duration(float64(aid) / float64(ops)),
 		Rate:   float64(ops) / took,
 		Load:   self.Seconds() / took,
-		Others: max(0, (now.machine-m.machine-server-self).Seconds()/took),
+		Others: max(0, (now.machine-m.machine-server-aid-self).Seconds()/took),
 	}, nil
 }
 

@@ -18,6 +18,7 @@ import (
 
 // Memory is what a server says of itself, in bytes.
 type Memory struct {
+	Live       uint64 // bytes of the heap that are reachable; of Go programs only
 	Heap       uint64 // spans in use, or for a contender that is not written in Go what its heap uses
 	Stack      uint64
 	Goroutines int
@@ -33,7 +34,7 @@ func Run(mux *http.ServeMux) error {
 		debug.FreeOSMemory()
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
-		_ = json.NewEncoder(w).Encode(Memory{Heap: m.HeapInuse, Stack: m.StackInuse, Goroutines: runtime.NumGoroutine()})
+		_ = json.NewEncoder(w).Encode(Memory{Live: m.HeapAlloc, Heap: m.HeapInuse, Stack: m.StackInuse, Goroutines: runtime.NumGoroutine()})
 	})
 	mux.HandleFunc("/profile", pprof.Profile)
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
