@@ -145,7 +145,8 @@ func NewServer(c Config) (*Server, error) {
 			OutboxBytes: 64 << 20,
 		},
 		RoomsPerSecond: -1, AllRoomsPerSecond: -1,
-		Logger: slog.New(slog.DiscardHandler),
+		MaxStateBytes: -1, // what saves nothing appends much in a second
+		Logger:        slog.New(slog.DiscardHandler),
 		Hooks: room.Hooks{
 			Sleep: func(room.RoomEvent) { s.slept.Add(1) },
 			SaveFailed: func(e room.SaveFailedEvent) {
