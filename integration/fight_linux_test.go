@@ -83,10 +83,10 @@ func write(t testing.TB, c *client.Client, text string) (out written) {
 	return out
 }
 
-func mustPage(t testing.TB, p *process, room string) (out page) {
+func mustPage(t testing.TB, p *process, room string) page {
 	t.Helper()
-	var err error
-	if !holds(func() bool { out, err = p.page(kindEach, room); return err == nil }) {
+	out, err := p.page(kindEach, room)
+	if err != nil {
 		t.Fatal(err)
 	}
 	return out

@@ -176,11 +176,14 @@ func (p *process) ready() error {
 	return err
 }
 
-// page reads what a room knows.
-func (p *process) page(kind, name string) (page, error) {
-	var out page
-	status, body, err := p.get("/rooms/" + kind + "/" + name)
-	if err == nil && status != http.StatusOK {
+// page reads what a room knows. While the room is unavailable, as when it still is a dead process's, it asks again.
+func (p *process) page(kind, name string) (out page, err error) {
+	var status int
+	var body []byte
+	if !holds(func() bool {
+		status, body, err = p.get("/rooms/" + kind + "/" + name)
+		return err != nil || status != http.StatusServiceUnavailable
+	}) || err == nil && status != http.StatusOK {
 		err = fmt.Errorf("reading room %s/%s: %d: %s", kind, name, status, strings.TrimSpace(string(body)))
 	}
 	if err == nil {

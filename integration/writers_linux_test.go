@@ -214,9 +214,8 @@ func (c *campaign) verify(p *process, l lives) {
 			places <- struct{}{}
 			defer func() { <-places }()
 			before := s.look()
-			var now page
-			var err error
-			if !holds(func() bool { now, err = p.page(s.kind, s.name); return err == nil }) {
+			now, err := p.page(s.kind, s.name)
+			if err != nil {
 				c.t.Errorf("life %d: %v", l.now, err)
 				return
 			}
