@@ -129,4 +129,3 @@ func (r *room) clearTouched() {
 		r.touched = nil
 	}
 }
-

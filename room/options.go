@@ -104,4 +104,3 @@ func orRate(v, def float64) float64 {
 	}
 	return v
 }
-
