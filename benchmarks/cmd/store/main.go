@@ -54,7 +54,7 @@ func main() {
 	flag.StringVar(&o.note, "note", "", "a `sentence` for that page, such as what else ran on the machine")
 	flag.StringVar(&o.dir, "dir", os.TempDir(), "a `folder` on the disk that databases are on")
 	flag.StringVar(&o.profile, "profile", "", "write CPU profiles to this `folder`; they cost some speed")
-	flag.Float64Var(&o.quiet, "quiet", 0, "measure again, up to 30 times, what was measured while other programs used more `processors` than this; 0: do not")
+	flag.Float64Var(&o.quiet, "quiet", 0, "wait until other programs use no more `processors` than this, and measure again if they did meanwhile; 0: do not")
 	task := flag.String("task", "", "used by this program itself")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -189,26 +189,6 @@ func (o *options) chosen(group []member) (list []member) {
 		}
 	}
 	return list
-}
-
-// calm makes a measurement, again and again while other programs use too much of the machine. The calmest counts.
-func (o *options) calm(ctx context.Context, part string, m member) (f figures, err error) {
-	for again := range 30 {
-		one, err := o.one(ctx, part, m)
-		if err != nil {
-			return f, err
-		}
-		if again == 0 || one.Others < f.Others {
-			f = one
-		}
-		if o.quiet <= 0 || f.Others <= o.quiet {
-			break
-		}
-		if err := wait(ctx, time.Second); err != nil {
-			return f, err
-		}
-	}
-	return f, nil
 }
 
 // one makes a measurement, on a database of its own.

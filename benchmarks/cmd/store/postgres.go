@@ -25,7 +25,7 @@ type host struct {
 type ended struct{ error }
 
 // errMissing says that this machine has no Postgres.
-var errMissing = errors.New("Postgres is missing")
+var errMissing = errors.New("no Postgres")
 
 func (h *host) Helper()                      {}
 func (h *host) Cleanup(f func())             { h.cleanups = append(h.cleanups, f) }
