@@ -28,7 +28,7 @@ type campaign struct {
 	stop    context.CancelFunc
 
 	acknowledged atomic.Int64
-	slowest      atomic.Int64 // ns: the longest that a call under EachTurn has waited for its answer, in this life
+	slowest      atomic.Int64 // ns: the longest that a call under EachTurn has waited for its answer on a connection, in this life
 	troubled     atomic.Bool  // the server refused a call in this life
 	codes        sync.Map     // contract.Code of refusals and unknown outcomes of the server, for tests that want some
 }
@@ -131,14 +131,14 @@ func (w *writer) run(ctx context.Context) {
 	}
 	for n := 0; ctx.Err() == nil; n++ {
 		a := w.story.send(fmt.Sprintf("%s-%d", w.name, n))
-		began := time.Now()
+		began, connected := time.Now(), w.client.Status() == client.Open
 		out, err := client.Call(ctx, w.client, writeIt, entry{a.text})
 		switch code := contract.CodeOf(err); {
 		case err == nil:
 			w.story.settle(a, acknowledged, out)
 			w.written.Add(1)
 			w.acknowledged.Add(1)
-			if w.story.kind == kindEach {
+			if w.story.kind == kindEach && connected {
 				atLeast(&w.slowest, int64(time.Since(began)))
 			}
 		case code == contract.Unavailable:
