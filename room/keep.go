@@ -199,9 +199,13 @@ func (r *room) setDirty() {
 	k := &r.keep
 	k.dirty = true
 	if r.kind.save > 0 && k.timer == nil && r.server.lasting {
-		self, system := r.self, r.server.system
-		k.timer = time.AfterFunc(time.Duration(r.kind.save), func() { system.Send(self, saveDue{}) })
+		r.saveIn(time.Duration(r.kind.save))
 	}
+}
+
+func (r *room) saveIn(d time.Duration) {
+	self, system := r.self, r.server.system
+	r.keep.timer = time.AfterFunc(d, func() { system.Send(self, saveDue{}) })
 }
 
 // saveNow saves what Every has let gather.
@@ -211,8 +215,8 @@ func (r *room) saveNow() {
 	if !k.dirty {
 		return
 	}
-	if k.flying != nil || r.stalled() { // it comes again when that is over
-		r.setDirty()
+	if k.flying != nil || r.stalled() { // it is late already
+		r.saveIn(min(time.Duration(r.kind.save), saveAgain))
 		return
 	}
 	k.dirty = false

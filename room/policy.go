@@ -46,6 +46,7 @@ const (
 	// loadTimeout is how long a room tries to get its snapshot before whoever waits for it is told that it is unavailable,
 	// and storeTimeout the longest that one call of the store may take.
 	loadTimeout  = 5 * time.Second
-	sayAgain     = time.Second // for which the next ones are told the same
+	saveAgain    = 100 * time.Millisecond // after which Every tries again what it could not do in time
+	sayAgain     = time.Second            // for which the next ones are told the same
 	storeTimeout = 10 * time.Second
 )
