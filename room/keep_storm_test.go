@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -69,6 +70,7 @@ func keepStorm(t *testing.T, policy room.SavePolicy, seed uint64) {
 		defer mem.Close()
 		logs := &errorLog{}
 		var attached, detached tally
+		var resumed atomic.Int64
 		def := newClock(t, func(def *room.Definition[deskState, deskUser]) {
 			def.Save = policy
 			def.SleepAfter = 3 * time.Second
@@ -95,7 +97,7 @@ func keepStorm(t *testing.T, policy room.SavePolicy, seed uint64) {
 			if seed%3 == 0 {
 				def.OnResume = func(_ context.Context, t *deskTurn, fresh deskUser) error {
 					t.Session.Data.Calls++
-					if rnd.IntN(4) == 0 {
+					if resumed.Add(1)%4 == 0 {
 						return errors.New("not you")
 					}
 					return nil
@@ -183,9 +185,8 @@ func keepStorm(t *testing.T, policy room.SavePolicy, seed uint64) {
 			case op < 16 && len(clients) > 0:
 				w := clients[rnd.IntN(len(clients))]
 				note("%v alarm %s", at, w.name)
-				go func() {
-					_, _ = client.Call(context.Background(), w.c.Client, setAlarm, alarmIn{Name: fmt.Sprint("a", rnd.IntN(3)), In: 1 + rnd.Float64()*20})
-				}()
+				in := alarmIn{Name: fmt.Sprint("a", rnd.IntN(3)), In: 1 + rnd.Float64()*20}
+				go func() { _, _ = client.Call(context.Background(), w.c.Client, setAlarm, in) }()
 			case op < 18 && len(clients) > 0:
 				j := rnd.IntN(len(clients))
 				note("%v close %s", at, clients[j].name)
